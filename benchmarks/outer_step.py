@@ -11,7 +11,8 @@ from torch import Tensor
 from tusklite import losses
 from tusklite.datasets import MNISTHard
 from tusklite.experiments import new_training
-from tusklite.methods.alternation import AlternatingTraining, step_generator
+from tusklite.methods.alternation import AlternatingTraining
+from tusklite.methods.steps import step_generator
 from tusklite.presets import get_preset
 
 PAIRS, REPEATS = 8, 3

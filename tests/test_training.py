@@ -22,7 +22,8 @@ from tusklite import losses
 from tusklite.checkpoints import NAME, load_checkpoint
 from tusklite.datasets import MNISTHard
 from tusklite.experiments import new_training, watch
-from tusklite.methods.alternation import AlternatingTraining, NonFiniteLoss
+from tusklite.methods.alternation import AlternatingTraining
+from tusklite.methods.steps import NonFiniteLoss
 from tusklite.presets import Preset, get_preset
 from tusklite.training import (
     LOG,

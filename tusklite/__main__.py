@@ -88,9 +88,8 @@ def _limit_threads(threads: int | None) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from tusklite.datasets import load_digits
-    from tusklite.experiments import train
-    from tusklite.methods.alternation import NonFiniteLoss
+    from tusklite.experiments import data_line, train
+    from tusklite.methods.steps import NonFiniteLoss
     from tusklite.presets import get_preset
     from tusklite.progress import ProgressBar
 
@@ -99,7 +98,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.device:
         overrides["device"] = arguments.device
     preset = get_preset(arguments.experiment, arguments.preset, **overrides)
-    print(load_digits(preset.scenes.source).describe())
+    print(data_line(preset))
     bar = None if arguments.quiet else ProgressBar()
     try:
         result = train(

@@ -15,8 +15,12 @@ _SHOWN = {
     "reconstruction": "recon",
     "sliced_wasserstein": "transport",
     "information": "information",
+    "alignment": "alignment",
+    "diversity": "diversity",
     "localization": "localisation",
     "classification": "classification",
+    "nme_percent": "error %",
+    "equivariance_px": "error px",
 }
 
 

@@ -1,6 +1,6 @@
-"""How good are the keypoints: detections against true objects, prototypes against classes, clusterings.
+"""How good are the keypoints: detections, landmarks and prototypes against the truth, and clusterings.
 
-Labels serve to score, never to train.
+Labels serve to score, and to fit the linear map from landmarks to annotated points; never to train a network.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from tusklite.evaluation.detections import (
     evaluate_detections,
     match_detections,
 )
+from tusklite.evaluation.landmarks import (
+    LandmarkRegressor,
+    landmark_spread,
+    nearest_landmark_distance,
+    normalized_mean_error,
+)
 from tusklite.evaluation.naming import majority_class, match_prototypes
 
 __all__ = [
     "ClassScores",
     "DetectionScores",
+    "LandmarkRegressor",
     "adjusted_rand_index",
     "evaluate_detections",
+    "landmark_spread",
     "majority_class",
     "match_detections",
     "match_prototypes",
+    "nearest_landmark_distance",
+    "normalized_mean_error",
     "normalized_mutual_information",
 ]

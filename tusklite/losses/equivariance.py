@@ -43,8 +43,7 @@ def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor
     """Expected squared distance between a landmark of an image and that of its warped twin, taken back (Thewlis eq. 6).
 
     The four nested sums of the equation factorise: |u - g(v)|² is |u|² + |g(v)|² - 2 u·g(v), and each part needs a
-        single sum over
-    pixels. Time and memory are linear in the number of pixels.
+    single sum over pixels. Time and memory are linear in the number of pixels.
 
     Args:
         probs: `(B, K, H, W)` p(u | x, r), summing to 1 over pixels.

@@ -13,13 +13,14 @@ from tusklite import losses
 from tusklite.arguments import require_integer
 from tusklite.keypoints import Keypoints
 from tusklite.methods.alternation_options import AlternationOptions
+from tusklite.methods.steps import NonFiniteLoss, network_step, step_generator
 from tusklite.methods.training_descriptors import SceneSource, position_information, training_descriptors
 from tusklite.methods.tusk import TUSK
 from tusklite.partitions import choose_partition, group_means
 from tusklite.prototypes import Prototypes, spherical_kmeans
 from tusklite.warps import WARPS, ThinPlateSpline, random_tps, warp_images
 
-__all__ = ["AlternatingTraining", "AlternationOptions", "NonFiniteLoss", "TwoViews", "step_generator"]
+__all__ = ["AlternatingTraining", "AlternationOptions", "TwoViews"]
 
 
 class TwoViews(NamedTuple):
@@ -46,20 +47,6 @@ class TwoViews(NamedTuple):
     partners: Tensor
     partner_xy: Tensor
     shown: Tensor
-
-
-class NonFiniteLoss(ArithmeticError):
-    """A loss term, the heatmap or the gradient became NaN or infinite; the message names which, and the step."""
-
-
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The CPU generator of one training step: a function of seed and step alone, so resuming needs no memory of draws.
-
-    Example:
-        >>> bool(torch.rand(1, generator=step_generator(0, 5)) == torch.rand(1, generator=step_generator(0, 5)))
-        True
-    """
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) * 2_654_435_761 % 2**63)
 
 
 class AlternatingTraining(nn.Module):
@@ -182,17 +169,7 @@ class AlternatingTraining(nn.Module):
         terms = self.loss_terms(views, descriptors, step)
         total = sum(getattr(self.options, name) * value for name, value in terms.items())
         values = {name: value.detach() for name, value in (terms | transport).items()}
-        if not torch.isfinite(total):
-            bad = [name for name, value in values.items() if not torch.isfinite(value)]
-            raise NonFiniteLoss(f"step {step}: {', '.join(bad) or 'the sum'} is not finite")
-        optimizers["network"].zero_grad(set_to_none=True)
-        total.backward()
-        # A finite loss can have a gradient that is not; after a step on it nothing would be left to go on from.
-        network = optimizers["network"].param_groups[0]["params"]
-        gradients = [parameter.grad for parameter in network if parameter.grad is not None]
-        if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            raise NonFiniteLoss(f"step {step}: the gradient is not finite")
-        optimizers["network"].step()
+        network_step(total, values, optimizers["network"], step)
         self.remember(descriptors.detach())
         return values | self.alarms(views)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,6 +15,9 @@ from tusklite.keypoints import Keypoints, detect_keypoints, sample_descriptors, 
 from tusklite.methods.position import PositionRegression
 from tusklite.networks import PADDINGS, HeatmapHead, UNet
 from tusklite.prototypes import Prototypes
+from tusklite.weights import load_model, save_model
+
+KIND = "tusklite-tusk"
 
 
 @dataclass(frozen=True)
@@ -222,17 +223,7 @@ class TUSK(nn.Module):
 
     def save(self, path: str | os.PathLike) -> None:
         """Write weights and configuration as safetensors, under a temporary name first."""
-        from safetensors.torch import save_file
-
-        path = Path(path)
-        temporary = path.with_name(path.name + ".partial")
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        save_file(
-            tensors,
-            temporary,
-            metadata={"format": "tusklite-tusk", "config": json.dumps(asdict(self.config))},
-        )
-        os.replace(temporary, path)
+        save_model(path, self, KIND)
 
     @classmethod
     def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> TUSK:
@@ -242,21 +233,4 @@ class TUSK(nn.Module):
             FileNotFoundError: no such file.
             ValueError: not a TUSK model, or damaged; the message names the file.
         """
-        from safetensors import SafetensorError, safe_open
-
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"path: no model at {path}")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise ValueError(f"path: {path} is no safetensors file, or damaged ({error})") from error
-        if metadata.get("format") != "tusklite-tusk":
-            raise ValueError(f"path: {path} holds no TUSK model; allowed is what TUSK.save wrote")
-        try:
-            model = cls(TUSKConfig(**json.loads(metadata["config"])))
-            model.load_state_dict(tensors)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"path: {path} was damaged, or written by another version ({error})") from error
-        return model.to(device).eval()
+        return load_model(path, KIND, lambda config: cls(TUSKConfig(**config))).to(device)

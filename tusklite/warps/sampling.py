@@ -136,6 +136,10 @@ WARPS: Mapping[str, WarpSpec] = MappingProxyType(
         "thewlis-mnist-g2": WarpSpec(
             5, deformation=0.005, subset_deformation=0.02, rotation=20, translation=0.1, scale=0.05
         ),
+        # Not of a paper: the rigid part of Thewlis's g2 for faces, with the smoother and stronger bends of its digits.
+        "faces-large": WarpSpec(
+            5, deformation=0.005, subset_deformation=0.01, rotation=20, translation=0.1, scale=0.05
+        ),
         "tusk-first": _tusk(0.98, 0.02, 0.03, 0.02, 0.05),
         "tusk-mnist": _tusk(0.95, 0.05, 0.1, 0.01, 0.25),
         "tusk-objects": _tusk(0.95, 0.02, 0.02, 0.05, 0.1),

@@ -1,0 +1,131 @@
+"""Pictures from files: decoded, cropped and resized to one square size, and the points that move with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def read_picture(
+    file: Path | BinaryIO, name: str, image_size: int, crop: bool = False
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """One picture as a square of RGB bytes.
+
+    Pillow's bilinear filter is antialiased: it averages all pixels that a smaller one covers. An orientation
+    noted in a photograph's EXIF is not applied, since points are given in the pixels as they are stored.
+
+    Args:
+        file: a path, or an open binary file.
+        name: what a message calls it.
+        image_size: height and width of the result, S.
+        crop: cut the largest centred square out first (where the margins differ by one pixel, the smaller one is
+            left or above); otherwise the whole picture is squeezed into the square.
+
+    Returns:
+        uint8 (3, S, S), and the (width, height) of the stored picture.
+
+    Raises:
+        ValueError: not a picture that Pillow can read, or a damaged one.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (30, 20), (255, 128, 0)).save(file, "png")
+        >>> square, size = read_picture(file, "orange.png", image_size=16, crop=True)
+        >>> square.shape, size, square[:, 7, 7].tolist()
+        ((3, 16, 16), (30, 20), [255, 128, 0])
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(file) as stored:
+            size, picture = stored.size, stored.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as reason:
+        raise ValueError(f"{name}: not a picture that can be read, or damaged ({reason})") from reason
+    if crop:
+        left, top, side = centre_square(*size)
+        picture = picture.crop((left, top, left + side, top + side))
+    if picture.size != (image_size, image_size):
+        picture = picture.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return np.asarray(picture).transpose(2, 0, 1), size
+
+
+def centre_square(width: int, height: int) -> tuple[int, int, int]:
+    """Left edge, top edge and side, in pixels, of the largest centred square of a picture.
+
+    Example:
+        >>> centre_square(178, 218)
+        (0, 20, 178)
+    """
+    side = min(width, height)
+    return (width - side) // 2, (height - side) // 2, side
+
+
+def points_in_picture(
+    points: np.ndarray, size: tuple[int, int], crop: bool = False, first_pixel: int = 0
+) -> np.ndarray:
+    """Pixel coordinates of a stored picture as coordinates in [-1, 1] of the square that `read_picture` makes.
+
+    Args:
+        points: (..., 2), x and y; a whole number is the centre of a pixel.
+        size: (width, height) of the stored picture in pixels.
+        crop: whether the square was cut out of the middle.
+        first_pixel: the number of the first pixel, 0 or (as in Matlab) 1.
+
+    Returns:
+        float32 (..., 2); -1 and +1 are the outer edges. A point in what was cropped away lies beyond them.
+
+    Example:
+        >>> points_in_picture(np.array([[0.0, 0.0], [3.0, 1.0]]), (4, 2)).tolist()
+        [[-0.75, -0.5], [0.75, 0.5]]
+        >>> points_in_picture(np.array([[0.0, 0.0], [3.0, 1.0]]), (4, 2), crop=True).tolist()
+        [[-1.5, -0.5], [1.5, 0.5]]
+    """
+    corner, extent = np.zeros(2), np.array(size, float)
+    if crop:
+        left, top, side = centre_square(*size)
+        corner, extent = np.array([left, top], float), np.full(2, float(side))
+    return (2 * (points - first_pixel + 0.5 - corner) / extent - 1).astype(np.float32)
+
+
+class PictureFiles:
+    """Pictures that stay in their files until they are asked for, cropped and resized then.
+
+    Args:
+        paths: N files.
+        image_size: height and width, S.
+        stored_size: the (width, height) that every file must have, in pixels; the points were read for it.
+
+    Example:
+        >>> files = PictureFiles([Path("a.jpg"), Path("b.jpg")], image_size=80, stored_size=(178, 218))
+        >>> len(files), len(files.select(torch.tensor([1])))
+        (2, 1)
+    """
+
+    def __init__(self, paths: list[Path], image_size: int, stored_size: tuple[int, int]) -> None:
+        self.paths, self.image_size, self.stored_size = paths, image_size, stored_size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def select(self, rows: Tensor) -> PictureFiles:
+        """The pictures of `rows` (int64 (M,)), still in their files."""
+        return PictureFiles([self.paths[row] for row in rows.tolist()], self.image_size, self.stored_size)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """The pictures of `rows` (int64 (B,)), decoded: uint8 (B, 3, S, S)."""
+        squares = []
+        for row in rows.tolist():
+            path = self.paths[row]
+            square, size = read_picture(path, str(path), self.image_size, crop=True)
+            if size != self.stored_size:
+                raise ValueError(f"{path}: {size} pixels (width, height); allowed is {self.stored_size}")
+            squares.append(square)
+        return torch.from_numpy(np.stack(squares))
