@@ -68,7 +68,12 @@ def held_source(
 
 
 def data_folder(root: str | os.PathLike[str] | None) -> tuple[Path, str]:
-    """The folder that data lie in and what to call it: `root`, else $TUSKLITE_DATA, else the user's cache folder."""
+    """The folder that data lie in and what to call it: `root`, else $TUSKLITE_DATA, else the user's cache folder.
+
+    Example:
+        >>> data_folder("/data")[1]
+        'the folder given as root'
+    """
     if root is not None:
         folder, place = Path(root), "the folder given as root"
     elif os.environ.get("TUSKLITE_DATA"):
@@ -85,6 +90,11 @@ def name_hash(name: str) -> str:
 
 
 def validation_rows(names: list[str], rows: np.ndarray) -> np.ndarray:
-    """Of `rows`, those 1,000 whose names have the lowest sha256 (a fifth where there are fewer than 5,000), sorted."""
+    """Of `rows`, those 1,000 whose names have the lowest sha256 (a fifth where there are fewer than 5,000), sorted.
+
+    Example:
+        >>> validation_rows([f"{number}.jpg" for number in range(10)], np.arange(10))
+        array([0, 5])
+    """
     count = min(VALIDATION_FACES, len(rows) // 5)
     return np.sort(np.array(sorted(rows.tolist(), key=lambda row: name_hash(names[row]))[:count], np.int64))

@@ -172,6 +172,12 @@ def load_faces(
 
     Raises:
         ValueError, TypeError, FileNotFoundError: as `FaceLandmarks`.
+
+    Example:
+        >>> load_faces("aflw")
+        Traceback (most recent call last):
+        ...
+        ValueError: source: 'aflw' was given; allowed are 'mtfl', 'celeba', 'folder'
     """
     require_choice("source", source, SOURCES)
     require_integer("image_size", image_size, low=16, high=1024)

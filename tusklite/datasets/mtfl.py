@@ -20,9 +20,7 @@ from tusklite.datasets.pictures import points_in_picture, read_picture
 LAYOUTS = ("mtfl", "MTFL", ".")
 LISTS = ("training.txt", "testing.txt")
 PACKED = ("mtfl_80px_jpg.tar.gz", "mtfl_landmarks.npz")
-# Side of the published pictures in pixels, and the number of the first pixel in their labels. MTFL does not say the
-# latter; the mean picture about the points is nearest to its own mirror image if AFLW counts from 1, the rest from 0.
-FOLDERS = {"lfw_5590": (250, 0), "net_7876": (400, 0), "AFLW": (150, 1)}
+SIDES = {"lfw_5590": 250, "net_7876": 400, "AFLW": 150}  # of the published pictures, in pixels
 WRONG_LABELS = "net_7876/_"
 POINT_NAMES = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 
@@ -32,11 +30,13 @@ def read_mtfl(root: Path, place: str, image_size: int) -> FaceSource:
     """MTFL (Zhang et al. 2014) in the published layout or packed, whichever is found first under `root`.
 
     Published: folders lfw_5590, net_7876 and AFLW, with training.txt and testing.txt, whose lines are a path, five x,
-    five y and four attributes; the coordinates are pixels of the published pictures (which pixel is the first, see
-    `FOLDERS`). Packed: the pictures squeezed to 80 x 80 in a tar file, their names, points and split in an npz file;
+    five y and four attributes; the coordinates are pixels of the published pictures, the centre of the first being
+    (0, 0). Packed: the pictures squeezed to 80 x 80 in a tar file, their names, points and split in an npz file;
     the points are the published ones times 80 over the picture's width.
 
-    Pictures whose names begin with "net_7876/_" have wrong y coordinates and count as not labelled.
+    Pictures whose names begin with "net_7876/_" have wrong y coordinates and count as not labelled. The labels of AFLW
+    lie 1 to 2% of the picture's width to the right of the features, and about as far below. They are given as they are,
+    since that is what published results are measured against.
 
     Args:
         root: folder with MTFL in mtfl, in MTFL or directly.
@@ -74,12 +74,13 @@ def _read_published_mtfl(folder: Path, place: str, image_size: int) -> FaceSourc
                 continue
             title = f"{folder / list_name}, line {number}"
             name, pixels = _parse_mtfl_line(line, title)
+            _published_side(name, title)
             if not (folder / name).is_file():
                 raise ValueError(f"{title}: names {name}, which is not in {folder}")
             image, size = read_picture(folder / name, str(folder / name), image_size)
             names.append(name)
             images.append(image)
-            points.append(points_in_picture(pixels, size, first_pixel=_mtfl_folder(name, title)[1]))
+            points.append(points_in_picture(pixels, size))
             training.append(list_name == LISTS[0])
     if not any(training) or all(training):
         raise ValueError(f"{folder}: {' and '.join(LISTS)} must each name at least one picture")
@@ -99,11 +100,11 @@ def _parse_mtfl_line(line: str, title: str) -> tuple[str, np.ndarray]:
     return path.replace("\\", "/"), numbers[:10].reshape(2, 5).T
 
 
-def _mtfl_folder(name: str, title: str) -> tuple[int, int]:
+def _published_side(name: str, title: str) -> int:
     folder = name.partition("/")[0]
-    if folder not in FOLDERS:
-        raise ValueError(f"{title}: {name!r} was found; allowed are files in {', '.join(FOLDERS)}")
-    return FOLDERS[folder]
+    if folder not in SIDES:
+        raise ValueError(f"{title}: {name!r} was found; allowed are files in {', '.join(SIDES)}")
+    return SIDES[folder]
 
 
 def _read_packed_mtfl(folder: Path, place: str, image_size: int) -> FaceSource:
@@ -119,8 +120,8 @@ def _read_packed_mtfl(folder: Path, place: str, image_size: int) -> FaceSource:
         raise ValueError(f"{landmarks}: points_xy {pixels.shape} for {len(names)} names; allowed is (N, 5, 2), finite")
     points = np.empty((len(names), 5, 2), np.float32)
     for row, name in enumerate(names):
-        width, first_pixel = _mtfl_folder(name, str(landmarks))
-        points[row] = points_in_picture(pixels[row] * (width / 80), (width, width), first_pixel=first_pixel)
+        side = _published_side(name, str(landmarks))
+        points[row] = points_in_picture(pixels[row] * (side / 80), (side, side))
     images = _read_packed_pictures(pictures, names, image_size)
     return _mtfl_source(names, images, points, training, f"the packed files in {place}")
 

@@ -68,16 +68,13 @@ def centre_square(width: int, height: int) -> tuple[int, int, int]:
     return (width - side) // 2, (height - side) // 2, side
 
 
-def points_in_picture(
-    points: np.ndarray, size: tuple[int, int], crop: bool = False, first_pixel: int = 0
-) -> np.ndarray:
+def points_in_picture(points: np.ndarray, size: tuple[int, int], crop: bool = False) -> np.ndarray:
     """Pixel coordinates of a stored picture as coordinates in [-1, 1] of the square that `read_picture` makes.
 
     Args:
-        points: (..., 2), x and y; a whole number is the centre of a pixel.
+        points: (..., 2), x and y in pixels; (0, 0) is the centre of the first pixel.
         size: (width, height) of the stored picture in pixels.
         crop: whether the square was cut out of the middle.
-        first_pixel: the number of the first pixel, 0 or (as in Matlab) 1.
 
     Returns:
         float32 (..., 2); -1 and +1 are the outer edges. A point in what was cropped away lies beyond them.
@@ -92,7 +89,7 @@ def points_in_picture(
     if crop:
         left, top, side = centre_square(*size)
         corner, extent = np.array([left, top], float), np.full(2, float(side))
-    return (2 * (points - first_pixel + 0.5 - corner) / extent - 1).astype(np.float32)
+    return (2 * (points + 0.5 - corner) / extent - 1).astype(np.float32)
 
 
 class PictureFiles:

@@ -115,7 +115,7 @@ PRESETS = (
         "full",
         _LITE_MODEL,
         _LITE_TRAINING,
-        replace(_LITE_SCHEDULE, steps=8_000, evaluate_every=500),
+        replace(_LITE_SCHEDULE, steps=6_000, evaluate_every=500),
         FaceCounts(regressor_views=4),
     ),
     Preset(
