@@ -1,0 +1,60 @@
+"""Trained models that come with the package, each with the record of the run that it comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tusklite.arguments import require_choice
+from tusklite.methods.tusk import TUSK
+
+FOLDER = Path(__file__).resolve().parent
+
+
+class Pretrained(NamedTuple):
+    """A trained TUSK and where it comes from.
+
+    Attributes:
+        model: ready to use.
+        classes: int64 `(M,)`, the class that each prototype was matched to on validation scenes.
+        result: the record of its run, as under `results/`.
+    """
+
+    model: TUSK
+    classes: Tensor
+    result: dict[str, object]
+
+
+def pretrained_names() -> list[str]:
+    """Names of the models there are.
+
+    Example:
+        >>> pretrained_names()
+        ['mnist-hard-lite']
+    """
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def load_pretrained(name: str = "mnist-hard-lite", device: torch.device | str = "cpu") -> Pretrained:
+    """Read a trained model.
+
+    Args:
+        name: one of `pretrained_names()`.
+        device: where the model is put.
+
+    Raises:
+        ValueError: another name, or a damaged file.
+
+    Example:
+        >>> trained = load_pretrained()
+        >>> trained.model.config.keypoints, len(trained.classes), trained.result["preset"]
+        (9, 10, 'lite')
+    """
+    require_choice("name", name, pretrained_names())
+    result = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    model = TUSK.load(FOLDER / f"{name}.safetensors", device)
+    return Pretrained(model, torch.tensor(result["details"]["mapping"]), result)
