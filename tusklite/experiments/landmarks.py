@@ -20,7 +20,7 @@ from tusklite.experiments.runs import Prepared, stated
 from tusklite.methods.landmark_training import LandmarkOptions, LandmarkTraining, draw_frames, draw_views
 from tusklite.methods.thewlis import FactorizedLandmarks
 from tusklite.presets import Preset
-from tusklite.recording import PAPER_AFLW
+from tusklite.published import PAPER_AFLW
 from tusklite.training import FitResult
 from tusklite.warps import WARPS, identity_grid, random_tps, warp_images
 
@@ -126,7 +126,7 @@ def regress_faces(
 
     views = landmarks_in_views(model, splits.train, rows.repeat(data.regressor_views), preset.training, generator)
     nme, regressor = error(*views)
-    metrics = {"nme_percent": round(nme, 3)}
+    metrics = {"landmarks": model.config.landmarks, "nme_percent": round(nme, 3)}
     for count in FEW_LABELS:
         errors = []
         for _ in range(data.few_label_draws):

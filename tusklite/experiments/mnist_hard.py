@@ -16,7 +16,7 @@ from tusklite.experiments.runs import Prepared, leave_result, stated
 from tusklite.methods.alternation import AlternatingTraining
 from tusklite.methods.tusk import TUSK
 from tusklite.presets import Preset
-from tusklite.recording import PAPER_TABLE_1
+from tusklite.published import PAPER_TABLE_1
 from tusklite.training import FitResult
 
 
