@@ -8,10 +8,27 @@ from __future__ import annotations
 
 from tusklite.plots.boxes import detections
 from tusklite.plots.clusters import descriptor_map, tsne
+from tusklite.plots.faces import (
+    error_bars,
+    errors_by_labels,
+    landmark_colors,
+    landmark_gallery,
+    landmark_shares,
+    regressed_faces,
+)
 from tusklite.plots.figures import MISSED, PALETTE, RIGHT, WRONG, LessonFigure, save
+from tusklite.plots.landmarks import growth, landmark_rows, probability_maps
 from tusklite.plots.scenes import crop_gallery, heatmap_on_image, prototype_gallery, scene_gallery
 from tusklite.plots.scores import bar_comparison, confusion
 from tusklite.plots.training import curves
+from tusklite.plots.warps import (
+    bent_grids,
+    bent_sheet,
+    image_rows,
+    marked_images,
+    moved_control_points,
+    on_checkerboard,
+)
 
 __all__ = [
     "MISSED",
@@ -20,13 +37,28 @@ __all__ = [
     "WRONG",
     "LessonFigure",
     "bar_comparison",
+    "bent_grids",
+    "bent_sheet",
     "confusion",
     "crop_gallery",
     "curves",
     "descriptor_map",
     "detections",
+    "error_bars",
+    "errors_by_labels",
+    "growth",
     "heatmap_on_image",
+    "image_rows",
+    "landmark_colors",
+    "landmark_gallery",
+    "landmark_rows",
+    "landmark_shares",
+    "marked_images",
+    "moved_control_points",
+    "on_checkerboard",
+    "probability_maps",
     "prototype_gallery",
+    "regressed_faces",
     "save",
     "scene_gallery",
     "tsne",
