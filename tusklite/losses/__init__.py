@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tusklite.losses.clustering import kmeans_softmin_loss, random_projections, sliced_wasserstein
+from tusklite.losses.clustering import (
+    kmeans_loss,
+    kmeans_softmin_loss,
+    random_projections,
+    sliced_wasserstein,
+    vector_quantization_loss,
+)
 from tusklite.losses.diversity import diversity_loss, overlap_loss
 from tusklite.losses.equivariance import (
     map_equivariance_loss,
@@ -12,12 +18,15 @@ from tusklite.losses.equivariance import (
     probability_alignment_loss_naive,
 )
 from tusklite.losses.information import mutual_information_loss
+from tusklite.losses.perceptual import PerceptualLoss
 from tusklite.losses.reconstruction import background_loss, cross_entropy_loss, mse_loss
 
 __all__ = [
+    "PerceptualLoss",
     "background_loss",
     "cross_entropy_loss",
     "diversity_loss",
+    "kmeans_loss",
     "kmeans_softmin_loss",
     "map_equivariance_loss",
     "mse_loss",
@@ -29,4 +38,5 @@ __all__ = [
     "probability_alignment_loss_naive",
     "random_projections",
     "sliced_wasserstein",
+    "vector_quantization_loss",
 ]

@@ -1,4 +1,4 @@
-"""Losses that make descriptors cluster: sliced Wasserstein (TUSK eq. 2) and k-means soft-min (eq. 3)."""
+"""Losses that make descriptors cluster: sliced Wasserstein (TUSK eq. 2), k-means soft-min (eq. 3), and its rivals."""
 
 from __future__ import annotations
 
@@ -109,3 +109,72 @@ def kmeans_softmin_loss(descriptors: Tensor, prototypes: Tensor, scale: float = 
     distance = torch.cdist(descriptors, prototypes, compute_mode="donot_use_mm_for_euclid_dist")  # (N, M)
     distance = scale * (distance**2 if squared else distance)
     return (torch.logsumexp(-distance, dim=1) + distance.amin(dim=1)).mean()
+
+
+def kmeans_loss(descriptors: Tensor, prototypes: Tensor, squared: bool = True) -> Tensor:
+    """Mean distance to the nearest prototype: the k-means rival of Jin et al. 2022, Table 6.
+
+    Nothing asks for a balanced assignment: a prototype that is nearest to no descriptor gets no gradient, so all
+    descriptors may fall into one.
+
+    Args:
+        descriptors: `(N, C)`.
+        prototypes: `(M, C)`.
+        squared: the squared distance, as k-means minimises (its inertia over N), rather than the distance.
+
+    Returns:
+        A scalar, at least 0, with a gradient to both.
+
+    Raises:
+        TypeError, ValueError: not floating-point tensors of these shapes, or NaN.
+
+    Example:
+        >>> kmeans_loss(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [6.0]]))
+        tensor(2.5000)
+    """
+    difference = descriptors - _nearest_prototypes(descriptors, prototypes)
+    # The norm, unlike the root of the sum of squares, has a finite gradient (0) where the two coincide.
+    return (difference.square().sum(dim=1) if squared else difference.norm(dim=1)).mean()
+
+
+def vector_quantization_loss(
+    descriptors: Tensor, prototypes: Tensor, commitment: float = 0.25
+) -> tuple[Tensor, Tensor]:
+    """Put the nearest prototype in each descriptor's place (van den Oord et al. 2017, eq. 1 to 3).
+
+    The rival of Jin et al. 2022, Table 6. Choosing has no gradient, so what comes back is handed straight through: the
+    quantised descriptors have the prototypes' values, and pass their gradient to the descriptors unchanged. The loss
+    moves the prototypes to their descriptors, and, `commitment` times as strongly, the descriptors to their prototype.
+
+    Args:
+        descriptors: `(N, C)`.
+        prototypes: `(M, C)`, the codebook.
+        commitment: beta, at least 0; 0.25 in the paper.
+
+    Returns:
+        The quantised descriptors `(N, C)`, and the loss, a scalar: the mean over N of the squared distance, once with
+        a gradient to the prototypes and `commitment` times with one to the descriptors.
+
+    Raises:
+        TypeError, ValueError: not floating-point tensors of these shapes, NaN, or a negative commitment.
+
+    Example:
+        >>> quantized, loss = vector_quantization_loss(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [6.0]]))
+        >>> quantized.flatten(), loss
+        (tensor([1., 6.]), tensor(3.1250))
+    """
+    require_number("commitment", commitment)
+    nearest = _nearest_prototypes(descriptors, prototypes)
+    codebook_term = (descriptors.detach() - nearest).square().sum(dim=1).mean()
+    commitment_term = (descriptors - nearest.detach()).square().sum(dim=1).mean()
+    quantized = nearest.detach() + (descriptors - descriptors.detach())
+    return quantized, codebook_term + commitment * commitment_term
+
+
+def _nearest_prototypes(descriptors: Tensor, prototypes: Tensor) -> Tensor:
+    """The prototype nearest to each descriptor, the first of equals. (N, C)"""
+    require_tensor("descriptors", descriptors, ("N", "C"))
+    require_tensor("prototypes", prototypes, ("M", descriptors.shape[1]))
+    with torch.no_grad():
+        distance = torch.cdist(descriptors, prototypes, compute_mode="donot_use_mm_for_euclid_dist")  # (N, M)
+    return prototypes[distance.argmin(dim=1)]
