@@ -136,7 +136,7 @@ class LandmarkNet(nn.Module):
     """Six convolutions that give one score map a landmark, at half the image's size (Thewlis et al. 2017, section 4.1).
 
     Batch normalisation and ReLU follow each convolution, a 2 x 2 maximum the first. The paper states the channels, not
-    the kernels. Here kernels are small and two are dilated, so that a score sees 50 pixels of the image.
+    the kernels. Here kernels are small and two are dilated, so that a score sees 42 pixels of the image.
 
     Args:
         landmarks: K.
@@ -176,11 +176,14 @@ class LandmarkNet(nn.Module):
             if len(values) != count:
                 raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
         layers: list[nn.Module] = []
+        smallest = 2
         for number, (before, after) in enumerate(itertools.pairwise(channels)):
             kernel = require_integer("kernels", kernels[number], low=1, odd=True)
             dilation = require_integer("dilations", dilations[number], low=1)
             reach = dilation * (kernel // 2)
             mode = padding if reach else "zeros"
+            if mode == "reflect":  # which needs more pixels than it adds
+                smallest = max(smallest, 2 * (reach + 1) if number else reach + 1)
             layers.append(
                 nn.Conv2d(before, after, kernel, padding=reach, dilation=dilation, padding_mode=mode, bias=False)
             )
@@ -191,11 +194,16 @@ class LandmarkNet(nn.Module):
                 layers.append(nn.MaxPool2d(2))
         # Channels beside each other in memory make these convolutions a third faster on a CPU.
         self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
-        self.in_channels = in_channels
+        self.in_channels, self.smallest = in_channels, smallest
 
     def forward(self, images: Tensor) -> Tensor:
         """Map `(B, in_channels, H, W)` to `(B, K, H / 2, W / 2)`; H and W even, so that no pixel is left over."""
         require_tensor("images", images, ("B", self.in_channels, "H", "W"), finite=False)
         if images.shape[2] % 2 or images.shape[3] % 2:
             raise ValueError(f"images: size {tuple(images.shape[2:])} was given; allowed are even heights and widths")
+        if min(images.shape[2:]) < self.smallest:
+            raise ValueError(
+                f"images: size {tuple(images.shape[2:])} was given; allowed with padding 'reflect' are "
+                f"heights and widths of at least {self.smallest}"
+            )
         return self.layers(images.contiguous(memory_format=torch.channels_last))

@@ -68,4 +68,8 @@ class SingleDigits:
         Raises:
             IndexError: an index out of range.
         """
-        return DigitBatch(self.images[torch.as_tensor(indices, device=self.device)])
+        rows = torch.as_tensor(indices)
+        outside = rows[(rows < 0) | (rows >= len(self))]
+        if len(outside):
+            raise IndexError(f"indices: {outside[0]} was given; allowed are 0 to {len(self) - 1}")
+        return DigitBatch(self.images[rows.to(self.device)])

@@ -134,9 +134,14 @@ def regress_faces(
             views = landmarks_in_views(model, splits.train, chosen.repeat(100 // count), preset.training, generator)
             errors.append(error(*views)[0])
         metrics[f"nme_percent_{count}_labels"] = round(sum(errors) / len(errors), 3)
-    metrics["nearest"] = round(float(nearest_landmark_distance(found).mean()), 4)
+    metrics["nearest"] = round(_nearest(found), 4)
     metrics["spread"] = round(float(landmark_spread(found)), 4)
     return metrics, regressor
+
+
+def _nearest(landmarks: Tensor) -> float:
+    """Mean distance from a landmark `(N, K, 2)` to the nearest other one; 0 for a single one, which has no other."""
+    return float(nearest_landmark_distance(landmarks).mean()) if landmarks.shape[1] > 1 else 0.0
 
 
 def watch_faces(splits: LandmarkSplits, preset: Preset) -> Callable[[LandmarkTraining], dict[str, float]]:
@@ -150,8 +155,7 @@ def watch_faces(splits: LandmarkSplits, preset: Preset) -> Callable[[LandmarkTra
         found, truth = landmarks_in_views(method.model, splits.train, held_out, preset.training, generator)
         predicted = LandmarkRegressor(preset.data.ridge).fit(*known).predict(found)
         nme = normalized_mean_error(predicted, truth, *splits.train.eyes)
-        apart = nearest_landmark_distance(found).mean() if found.shape[1] > 1 else torch.zeros(())
-        figures = {"nme_percent": 100 * nme, "nearest": apart, "spread": landmark_spread(found)}
+        figures = {"nme_percent": 100 * nme, "nearest": _nearest(found), "spread": landmark_spread(found)}
         return {name: round(float(value), 4) for name, value in figures.items()}
 
     return look
@@ -203,7 +207,7 @@ def prepare_digits(preset: Preset) -> Prepared:
         found = landmarks_of(model, splits.unseen)
         figures = {
             "equivariance_px": pixels * errors.mean(),
-            "nearest_px": pixels * nearest_landmark_distance(found).mean(),
+            "nearest_px": pixels * _nearest(found),
             "spread": landmark_spread(found),
         }
         return {name: round(float(value), 4) for name, value in figures.items()}

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from tusklite import losses
 from tusklite.arguments import require_choice, require_integer, require_number
-from tusklite.methods.steps import network_step, step_generator
+from tusklite.keypoints import spatial_softmax
+from tusklite.methods.steps import NonFiniteLoss, network_step, step_generator
 from tusklite.methods.thewlis import FactorizedLandmarks
 from tusklite.warps import WARPS, ThinPlateSpline, identity_grid, random_tps, warp_images
 
@@ -29,8 +30,8 @@ class LandmarkOptions:
         first_warp: name of the warp g1 that makes the first view.
         second_warp: name of the warp g2 that makes the second view of the first.
         zooms: smallest and largest half-width of the square of the image that a pair of views shows. Both are 0.8 in
-            the paper, which crops 80 of 100 pixels; a range shows faces of many sizes.
-        shift: largest offset of its centre, as a fraction of the half-width.
+            the paper, which crops 80 of 100 pixels; beyond the paper, a range shows faces of many sizes.
+        shift: largest offset of its centre, as a fraction of the half-width; beyond the paper where above 0.
         learning_rate: Adam's.
         weight_decay: λ of eq. 9.
     """
@@ -53,11 +54,13 @@ class LandmarkOptions:
         require_integer("pool", self.pool, low=1)
         for name in ("first_warp", "second_warp"):
             require_choice(name, getattr(self, name), list(WARPS))
-        object.__setattr__(self, "zooms", tuple(self.zooms))
-        if len(self.zooms) != 2 or self.zooms[0] > self.zooms[1]:
-            raise ValueError(f"zooms: {self.zooms} was given; allowed is a smallest and a largest value")
+        if not isinstance(self.zooms, tuple | list):
+            raise TypeError(f"zooms: {self.zooms!r} was given; allowed is a smallest and a largest value")
         for value in self.zooms:
             require_number("zooms", value, open_low=True, high=2.0)
+        if len(self.zooms) != 2 or self.zooms[0] > self.zooms[1]:
+            raise ValueError(f"zooms: {self.zooms} was given; allowed is a smallest and a largest value")
+        object.__setattr__(self, "zooms", tuple(self.zooms))
 
 
 class Views(NamedTuple):
@@ -112,7 +115,7 @@ def draw_views(images: Tensor, size: int, options: LandmarkOptions, generator: t
     views = []
     for points in (square, second(square)):
         grid = (zoom * first(points) + shift).view(batch, size, size, 2)
-        views.append(warp_images(images, grid, padding="reflection"))
+        views.append(warp_images(images, grid.to(images.dtype), padding="reflection"))
     return Views(*views, second)
 
 
@@ -173,13 +176,15 @@ class LandmarkTraining(nn.Module):
             Each loss term as a scalar without gradient.
 
         Raises:
-            NonFiniteLoss: before anything of the network is changed.
+            NonFiniteLoss: score maps, a loss term or the gradient are not finite; no weight has changed by then.
         """
         size = self.model.config.image_size
         views = draw_views(images, size, self.options, step_generator(self.seed, step))
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
-            found = self.model(torch.cat([views.first, views.second]))
-        probs, warped_probs = found.probs.chunk(2)
+            scores = self.model.network(torch.cat([views.first, views.second]))
+        if not torch.isfinite(scores).all():
+            raise NonFiniteLoss(f"step {step}: the score maps are not finite")
+        probs, warped_probs = spatial_softmax(scores.float()).chunk(2)
         grid = views.warp.grid(*probs.shape[2:])
         diverse = (losses.diversity_loss(maps, self.options.pool) for maps in (probs, warped_probs))
         terms = {"alignment": losses.probability_alignment_loss(probs, warped_probs, grid), "diversity": sum(diverse)}

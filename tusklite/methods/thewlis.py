@@ -53,10 +53,12 @@ class LandmarkConfig:
         if self.image_size % 2:
             raise ValueError(f"image_size: {self.image_size} was given; allowed is an even number")
         for name, count in (("widths", 5), ("kernels", 6), ("dilations", 6)):
-            values = tuple(getattr(self, name))
+            values = getattr(self, name)
+            if not isinstance(values, tuple | list):
+                raise TypeError(f"{name}: {values!r} was given; allowed are {count} values")
             if len(values) != count:
                 raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
-            object.__setattr__(self, name, values)
+            object.__setattr__(self, name, tuple(values))
         require_choice("padding", self.padding, LANDMARK_PADDINGS)
         require_number("zoom", self.zoom, open_low=True, high=1.0)
 
