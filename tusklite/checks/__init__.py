@@ -7,6 +7,25 @@ from __future__ import annotations
 
 from tusklite.checks.diversity import check_collapsed_pairs, check_diversity_gradient, check_pooled_diversity
 from tusklite.checks.equivariance import check_alignment_matrix, check_centre_of_mass, check_spread
+from tusklite.checks.factorized_landmarks import (
+    check_eye_error,
+    check_fit_regressor,
+    check_pixels_off,
+    check_point_shares,
+)
+from tusklite.checks.one_channel import check_count_humps, check_localization, check_stray, check_ways
+from tusklite.checks.single_heatmap import (
+    check_descriptor_slopes,
+    check_greedy_maxima,
+    check_refine_above_background,
+    check_temperature_for_share,
+)
+from tusklite.checks.sliced_wasserstein import (
+    check_partners,
+    check_transport_circle,
+    check_transport_gradient,
+    check_worst_direction,
+)
 from tusklite.checks.start_here import check_count_digits, check_to_coordinates
 from tusklite.checks.thin_plate_splines import (
     check_bending_energy,
@@ -21,11 +40,27 @@ __all__ = [
     "check_centre_of_mass",
     "check_collapsed_pairs",
     "check_count_digits",
+    "check_count_humps",
+    "check_descriptor_slopes",
     "check_diversity_gradient",
+    "check_eye_error",
+    "check_fit_regressor",
+    "check_greedy_maxima",
     "check_hold_border",
     "check_invert",
+    "check_localization",
+    "check_partners",
+    "check_pixels_off",
+    "check_point_shares",
     "check_points_of_a_pair",
     "check_pooled_diversity",
+    "check_refine_above_background",
     "check_spread",
+    "check_stray",
+    "check_temperature_for_share",
     "check_to_coordinates",
+    "check_transport_circle",
+    "check_transport_gradient",
+    "check_ways",
+    "check_worst_direction",
 ]

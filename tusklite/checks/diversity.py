@@ -17,8 +17,10 @@ def check_collapsed_pairs(collapsed_pairs: Callable[[Tensor, float], Tensor]) ->
     """Check `collapsed_pairs(points (B, K, 2), radius) -> (B,)`.
 
     Example:
-        >>> check_collapsed_pairs(lambda points, radius: (torch.cdist(points, points) < radius).sum(dim=(1, 2)))
-        ✘ wrong: on the first of 4 images: there are 3 pairs, you count 14: each pair twice, and each landmark with itself
+        >>> def collapsed_pairs(points, radius):
+        ...     return (torch.cdist(points, points) < radius).sum(dim=(1, 2))
+        >>> check_collapsed_pairs(collapsed_pairs)
+        ✘ wrong: in image 0 are 2 pairs, you count 12: each pair twice, and each landmark with itself
     """
     points = 2 * torch.rand(4, 8, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64) - 1
     points[3] *= 0.05  # all in one place
@@ -40,12 +42,10 @@ def check_collapsed_pairs(collapsed_pairs: Callable[[Tensor, float], Tensor]) ->
         (landmarks * (landmarks - 1) / 2 - wanted, "the pairs that lie apart"),
     ):
         if close(result, other):
-            raise WrongAnswer(
-                f"on the first of 4 images: there are {int(wanted[0])} pairs, you count {int(result[0])}: {reason}"
-            )
+            raise WrongAnswer(f"in image 0 are {int(wanted[0])} pairs, you count {int(result[0])}: {reason}")
     if not close(result, wanted):
         wrong = int((result != wanted).int().argmax())
-        raise WrongAnswer(f"on image {wrong} of 4: there are {int(wanted[wrong])} pairs, you count {result[wrong]:g}")
+        raise WrongAnswer(f"in image {wrong} are {int(wanted[wrong])} pairs, you count {float(result[wrong]):g}")
 
 
 @verdict("squares of m x m, summed, then the largest: and with m = 1 it is eq. 8")
@@ -66,7 +66,7 @@ def check_pooled_diversity(pooled_diversity: Callable[[Tensor, int], Tensor]) ->
                 raise WrongAnswer(f"with pool {pool}: {reason}")
         if not close(result, wanted):
             raise WrongAnswer(
-                f"with pool {pool}, on two images with four maps of 6 x 12: the loss is {wanted:.4f}, yours is {result:.4f}"
+                f"with pool {pool}, on maps of 6 x 12: the loss is {float(wanted):.4f}, yours is {float(result):.4f}"
             )
 
 

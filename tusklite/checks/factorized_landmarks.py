@@ -99,13 +99,14 @@ def check_pixels_off(pixels_off: Callable[[Tensor, Tensor, ThinPlateSpline, int]
             ),
             (distance, f"{where}: these are units of [-1, 1], not pixels"),
             (distance * side, f"{where}: twice too much; from -1 to 1 are two units"),
-            (distance * 45 / 2, f"{where}: these are pixels of an image of 45; use `side`"),
             (distance**2 * side**2 / 4, f"{where}: these are squared pixels"),
             (distance**2 * side / 2, f"{where}: the distance is squared; take the root"),
             (offset.abs().sum(dim=-1) * side / 2, f"{where}: you added |dx| and |dy|; take the root of dx² + dy²"),
         ):
             if close(result, other, 1e-3):
                 raise WrongAnswer(reason)
+        if side != 45 and close(result, distance * 45 / 2, 1e-3):
+            raise WrongAnswer(f"{where}: these are pixels of an image of 45; use `side`")
         if not close(result, wanted, 1e-3):
             raise WrongAnswer(
                 f"{where}: the first landmark of the first image is {wanted[0, 0]:.2f} px off, "

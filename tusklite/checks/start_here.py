@@ -43,5 +43,7 @@ def check_count_digits(count_digits: Callable[[Tensor], Tensor]) -> None:
         if close(given.float(), (wanted > 0).float()):
             raise WrongAnswer(f"{on}: you say whether a class is there; asked is how many times")
         if given.sum() != wanted.sum():
-            raise WrongAnswer(f"{on}: counts should add up to {int(wanted.sum())}, yours add up to {float(given.sum()):g}")
+            raise WrongAnswer(
+                f"{on}: counts should add up to {int(wanted.sum())}, yours add up to {float(given.sum()):g}"
+            )
         raise WrongAnswer(f"{on}: the total is right, but not each scene's: the first should be {wanted[0].tolist()}")

@@ -17,10 +17,20 @@ from tusklite.plots.faces import (
     regressed_faces,
 )
 from tusklite.plots.figures import MISSED, PALETTE, RIGHT, WRONG, LessonFigure, save
+from tusklite.plots.heatmaps import lines_and_dots, numbered_maps, soft_window, weights_and_slopes
+from tusklite.plots.instances import channel_maps, fading_in, firing_places, humps, landmarks_between, localization_bars
 from tusklite.plots.landmarks import growth, landmark_rows, probability_maps
 from tusklite.plots.scenes import crop_gallery, heatmap_on_image, prototype_gallery, scene_gallery
 from tusklite.plots.scores import bar_comparison, confusion
 from tusklite.plots.training import curves
+from tusklite.plots.transport import (
+    couplings,
+    flow_strip,
+    projected_pairs,
+    projection_errors,
+    quantile_gap,
+    transport_plans,
+)
 from tusklite.plots.warps import (
     bent_grids,
     bent_sheet,
@@ -39,27 +49,43 @@ __all__ = [
     "bar_comparison",
     "bent_grids",
     "bent_sheet",
+    "channel_maps",
     "confusion",
+    "couplings",
     "crop_gallery",
     "curves",
     "descriptor_map",
     "detections",
     "error_bars",
     "errors_by_labels",
+    "fading_in",
+    "firing_places",
+    "flow_strip",
     "growth",
     "heatmap_on_image",
+    "humps",
     "image_rows",
     "landmark_colors",
     "landmark_gallery",
     "landmark_rows",
     "landmark_shares",
+    "landmarks_between",
+    "lines_and_dots",
+    "localization_bars",
     "marked_images",
     "moved_control_points",
+    "numbered_maps",
     "on_checkerboard",
     "probability_maps",
+    "projected_pairs",
+    "projection_errors",
     "prototype_gallery",
+    "quantile_gap",
     "regressed_faces",
     "save",
     "scene_gallery",
+    "soft_window",
+    "transport_plans",
     "tsne",
+    "weights_and_slopes",
 ]

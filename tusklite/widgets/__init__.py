@@ -7,5 +7,14 @@ returns the figure that the widget would start with. So a stored lesson always h
 from __future__ import annotations
 
 from tusklite.widgets.control_points import ControlPoints, drag_control_points
+from tusklite.widgets.soft_window import SoftWindow, explore_window
+from tusklite.widgets.transport import TurningProjection, turn_projection
 
-__all__ = ["ControlPoints", "drag_control_points"]
+__all__ = [
+    "ControlPoints",
+    "SoftWindow",
+    "TurningProjection",
+    "drag_control_points",
+    "explore_window",
+    "turn_projection",
+]
