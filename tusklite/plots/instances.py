@@ -99,11 +99,11 @@ def humps(images: Tensor, maps: Tensor, xy: Tensor, titles: Sequence[str] | None
     if maps.min() < 0:
         raise ValueError(f"maps: {float(maps.min()):g} was given; allowed are numbers of at least 0")
     words = require_words("titles", [""] * batch if titles is None else titles, batch)
-    inches = 2.5
-    figure, panels = panel_grid(2 * batch, batch, inches, 1.3)
-    tall = inches * height / width
-    figure.set_figheight(tall + 1.3)
-    figure.axes[0].get_gridspec().set_height_ratios([tall, 1.0])
+    inches, low = 2.5, 0.8
+    tall = 0.94 * inches * height / width
+    figure, panels = panel_grid(2 * batch, batch, inches, 1.0)
+    figure.set_figheight(tall + low + 0.75)  # and room for the words
+    figure.axes[0].get_gridspec().set_height_ratios([tall, low])
     top = float(maps.sum(dim=2).max())
     centres = (to_array(maps.new_tensor(range(across))) + 0.5) / across * width
     for column, word in enumerate(words):
@@ -203,7 +203,7 @@ def channel_maps(image: Tensor, probs: Tensor, xy: Tensor, columns: int = 5) -> 
     if probs.min() < 0:
         raise ValueError(f"probs: {float(probs.min()):g} was given; allowed are numbers of at least 0")
     height, width = image.shape[-2:]
-    titles = [f"channel {channel}" for channel in range(count)]
+    titles = [f"channel {number}" for number in range(1, count + 1)]
     figure, panels = image_grid(0.45 * image.expand(count, -1, -1, -1), columns, width=1.75, titles=titles)
     points = (to_array(xy) + 1) / 2 * (width, height)
     for panel, values, point in zip(panels, to_array(probs), points, strict=True):
@@ -235,7 +235,9 @@ def firing_places(xy: Tensor, titles: Sequence[str] | None = None, columns: int 
     """
     count = require_tensor("xy", xy, ("S", "K", 2)).shape[1]
     require_number("mark", mark, open_low=True)
-    words = require_words("titles", [f"channel {k}" for k in range(count)] if titles is None else titles, count)
+    words = require_words(
+        "titles", [f"channel {number}" for number in range(1, count + 1)] if titles is None else titles, count
+    )
     figure, panels = panel_grid(count, columns, 1.75, 1.95)
     points = to_array(xy)
     for channel, (panel, word) in enumerate(zip(panels, words, strict=True)):

@@ -33,13 +33,11 @@ class SoftWindow(ipywidgets.VBox):
 
     Example:
         >>> peaks = torch.zeros(1, 8, 8)
-        >>> peaks[0, 2, 2], peaks[0, 2, 5] = 1.0, 0.8
-        >>> sliders = SoftWindow(torch.zeros(1, 8, 8), peaks, k=2, window=5, temperature=0.1)
-        >>> sliders.keypoint.max
-        2
-        >>> sliders.window.value = 7
-        >>> sliders.keypoint.max
-        1
+        >>> peaks[0, 2, 2], peaks[0, 0, 5] = 1.0, 0.8
+        >>> sliders = SoftWindow(torch.zeros(1, 8, 8), peaks, k=2, window=3, temperature=10.0)
+        >>> sliders.keypoint.value = 2
+        >>> sliders.message.value
+        '2 of 2 maxima found; number 2 is refined by 0.49 pixels'
     """
 
     WIDEST = 21
