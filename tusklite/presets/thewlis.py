@@ -139,6 +139,14 @@ PRESETS = (
     Preset("thewlis-digits", "lite", _DIGIT_MODEL, _DIGIT_TRAINING, _DIGIT_SCHEDULE, DigitCounts()),
     Preset(
         "thewlis-digits",
+        "full",
+        _DIGIT_MODEL,
+        _DIGIT_TRAINING,
+        replace(_DIGIT_SCHEDULE, steps=3_000, evaluate_every=500),
+        DigitCounts(),
+    ),
+    Preset(
+        "thewlis-digits",
         "paper",
         LandmarkConfig(landmarks=7, image_channels=1, image_size=48, zoom=1.0),
         LandmarkOptions(
