@@ -198,25 +198,37 @@ def prepare_faces(preset: Preset) -> Prepared:
     return Prepared(method, splits.train, watch_faces(splits, preset), result)
 
 
-def prepare_digits(preset: Preset) -> Prepared:
-    """All that a run of "thewlis-digits" needs."""
-    splits, method = LandmarkSplits.of(preset), new_landmark_training(preset)
+def score_digits(
+    model: FactorizedLandmarks, digits: SingleDigits, options: LandmarkOptions, views: int = 1
+) -> dict[str, float]:
+    """How well landmarks follow warps of unseen digits, and how far they keep apart, in pixels of the digits' images.
 
-    def score(model: FactorizedLandmarks, views: int) -> dict[str, float]:
-        pixels = splits.unseen.images.shape[-1] / 2
-        errors = equivariance_error(model, splits.unseen, preset.training, views)
-        found = landmarks_of(model, splits.unseen)
-        figures = {
-            "equivariance_px": pixels * errors.mean(),
-            "nearest_px": pixels * _nearest(found),
-            "spread": landmark_spread(found),
-        }
-        return {name: round(float(value), 4) for name, value in figures.items()}
+    Args:
+        model: the detector, in evaluation mode.
+        digits: unseen ones.
+        options: its warps make the pairs of views.
+        views: pairs of each digit.
+    """
+    pixels = digits.images.shape[-1] / 2
+    found = landmarks_of(model, digits)
+    figures = {
+        "equivariance_px": pixels * equivariance_error(model, digits, options, views).mean(),
+        "nearest_px": pixels * _nearest(found),
+        "spread": landmark_spread(found),
+    }
+    return {name: round(float(value), 4) for name, value in figures.items()}
+
+
+def prepare_digits(preset: Preset) -> Prepared:
+    """All that a run of "thewlis-digits" needs; while it runs, validation digits are watched."""
+    data, options = preset.data, preset.training
+    splits, method = LandmarkSplits.of(preset), new_landmark_training(preset)
+    watched = SingleDigits("validation", data.digit, data.source, splits.train.device)
 
     def result(fitted: FitResult) -> dict[str, object]:
-        metrics = score(method.model, preset.data.score_views)
-        sizes = {"train_digits": len(splits.train), f"{preset.data.score_on}_digits": len(splits.unseen)}
+        metrics = score_digits(method.model, splits.unseen, options, data.score_views)
+        sizes = {"train_digits": len(splits.train), f"{data.score_on}_digits": len(splits.unseen)}
         described = {name: splits.train.describe()[name] for name in ("source", "sha256", "digit")}
         return stated(preset, fitted, described | sizes, metrics, {})
 
-    return Prepared(method, splits.train, lambda training: score(training.model, 1), result)
+    return Prepared(method, splits.train, lambda training: score_digits(training.model, watched, options), result)
