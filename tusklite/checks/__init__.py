@@ -14,6 +14,7 @@ from tusklite.checks.factorized_landmarks import (
     check_point_shares,
 )
 from tusklite.checks.one_channel import check_count_humps, check_localization, check_stray, check_ways
+from tusklite.checks.prototypes_and_softmin import check_neat_loss, check_revive, check_softmin_gradient
 from tusklite.checks.single_heatmap import (
     check_descriptor_slopes,
     check_greedy_maxima,
@@ -49,12 +50,15 @@ __all__ = [
     "check_hold_border",
     "check_invert",
     "check_localization",
+    "check_neat_loss",
     "check_partners",
     "check_pixels_off",
     "check_point_shares",
     "check_points_of_a_pair",
     "check_pooled_diversity",
     "check_refine_above_background",
+    "check_revive",
+    "check_softmin_gradient",
     "check_spread",
     "check_stray",
     "check_temperature_for_share",

@@ -101,10 +101,10 @@ def check_worst_direction(worst_direction: Callable[[Tensor, Tensor], Tensor]) -
     axis = F.normalize(_normal(4, seed=8), dim=0)
     other = _normal(60, 4, seed=9)
     stretched = other + 2 * (other @ axis)[:, None] * axis
-    centred, stretched = cloud - cloud.mean(dim=0), stretched - stretched.mean(dim=0)
+    centred, stretched = cloud - cloud.mean(dim=0), stretched - stretched.mean(dim=0) + 0.01
     cases = (
         ("a cloud and the same cloud shifted", cloud, cloud + shift, F.normalize(shift, dim=0)),
-        ("two clouds with one mean, of which one is longer", centred, stretched, axis),
+        ("two clouds of nearly one mean, of which one is longer", centred, stretched, axis),
     )
     for name, x, y, known in cases:
         direction = answer_tensor(worst_direction, x, y, shape=(4,)).detach().to(x)
@@ -133,7 +133,7 @@ def check_transport_circle(transport_circle: Callable[[Tensor, Tensor], Tensor])
     """
     from scipy.optimize import linear_sum_assignment
 
-    for seed in range(4):
+    for seed in (7, 9, 27, 37):  # angles on which the mistakes below differ from each other
         generator = torch.Generator().manual_seed(seed)
         x = math.pi * (2 * torch.rand(8, generator=generator, dtype=torch.float64) - 1)
         y = _wrapped(x.mean() + 2.5 + 1.2 * torch.randn(8, generator=generator, dtype=torch.float64))
@@ -142,7 +142,6 @@ def check_transport_circle(transport_circle: Callable[[Tensor, Tensor], Tensor])
         wanted = costs[rows, columns].mean()
         result = answer_tensor(transport_circle, x, y, shape=())
         sorted_x, sorted_y = x.sort().values, y.sort().values
-        shifts = torch.stack([sorted_y.roll(shift) for shift in range(8)])  # (8, 8)
         for other, reason in (
             (
                 (sorted_x - sorted_y).square().mean(),
@@ -152,11 +151,6 @@ def check_transport_circle(transport_circle: Callable[[Tensor, Tensor], Tensor])
                 _wrapped(sorted_x - sorted_y).square().mean(),
                 "your arcs are right, but the smallest always goes to the smallest: on a circle nobody is the "
                 "smallest, so try all N places to begin",
-            ),
-            (
-                (sorted_x - shifts).square().mean(dim=1).min(),
-                "you try all places to begin, but measure straight on: an arc longer than half the circle is shorter "
-                "the other way",
             ),
             (8 * wanted, "it is N times too large: the mean is asked for"),
             (_wrapped(x[:, None] - y).square().min(dim=1).values.mean(), "two go to one place: each takes exactly one"),

@@ -20,6 +20,7 @@ from tusklite.plots.figures import MISSED, PALETTE, RIGHT, WRONG, LessonFigure, 
 from tusklite.plots.heatmaps import lines_and_dots, numbered_maps, soft_window, weights_and_slopes
 from tusklite.plots.instances import channel_maps, fading_in, firing_places, humps, landmarks_between, localization_bars
 from tusklite.plots.landmarks import growth, landmark_rows, probability_maps
+from tusklite.plots.prototypes import prototype_panels, prototype_shares, softmin_field
 from tusklite.plots.scenes import crop_gallery, heatmap_on_image, prototype_gallery, scene_gallery
 from tusklite.plots.scores import bar_comparison, confusion
 from tusklite.plots.training import curves
@@ -80,11 +81,14 @@ __all__ = [
     "projected_pairs",
     "projection_errors",
     "prototype_gallery",
+    "prototype_panels",
+    "prototype_shares",
     "quantile_gap",
     "regressed_faces",
     "save",
     "scene_gallery",
     "soft_window",
+    "softmin_field",
     "transport_plans",
     "tsne",
     "weights_and_slopes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from tusklite.arguments import require_integer, require_number, require_tensor
@@ -18,7 +18,7 @@ from tusklite.losses import sliced_wasserstein
 from tusklite.plots.figures import PALETTE, QUIET, LessonFigure, panel_grid, require_words, styled, to_array
 
 ONE, OTHER = PALETTE[0], PALETTE[1]  # the colours of the two clouds, x and y
-RAILS = (1.15, 1.45)  # how far from the centre the shadows of x and of y fall, in radii of the clouds
+RAILS = (1.1, 1.35)  # how far from the centre the shadows of x and of y fall, in radii of the clouds
 
 
 @styled
@@ -93,7 +93,10 @@ def quantile_gap(x: Tensor, y: Tensor) -> Figure:
     panel.stairs(high, breaks, baseline=low, fill=True, color=QUIET, alpha=0.25)
     for place in breaks[1:-1]:
         panel.axvline(place, color=QUIET, linewidth=0.8, linestyle=":")
-    panel.set(xlabel="share of the pile, smallest first", ylabel="the number there", xlim=(0, 1))
+    lowest, highest = (choose(float(heights[end]) for _, heights in stairs) for choose, end in ((min, 0), (max, -1)))
+    room = 0.06 * max(highest - lowest, 1e-12)
+    panel.set(ylim=(lowest - room, highest + room), xlim=(0, 1))
+    panel.set(xlabel="share of the pile, smallest first", ylabel="the number there")
     panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 
@@ -145,7 +148,7 @@ def projected_pairs(x: Tensor, y: Tensor, angle: float) -> Figure:
         plane.scatter(*feet.T, s=9, c=color, marker=mark, linewidths=0, zorder=3)
         shadows.append(feet[np.argsort(feet @ along, kind="stable")])
     plane.add_collection(LineCollection(list(zip(*shadows, strict=True)), colors=QUIET, linewidths=0.7))
-    reach = 1.6 * radius
+    reach = 1.7 * radius
     plane.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] - reach, centre[1] + reach))
     plane.set(aspect="equal", xticks=[], yticks=[], title=f"squared distance along {angle:g}°: {here:.3f}")
     for spine in plane.spines.values():
@@ -154,7 +157,7 @@ def projected_pairs(x: Tensor, y: Tensor, angle: float) -> Figure:
     mean = float(np.mean(by_angle[:-1]))
     curve.plot(to_array(turns), by_angle, color=PALETTE[2], linewidth=2)
     curve.axhline(mean, color=QUIET, linewidth=1, linestyle="--", label=f"mean over all angles: {mean:.3f}")
-    curve.plot([angle], [here], "o", color=PALETTE[5], markersize=9)
+    curve.plot([angle], [here], "o", color=PALETTE[5], markersize=9, clip_on=False)
     curve.set(
         xlabel="angle of the direction, degrees", ylabel="squared distance", xticks=range(0, 181, 45), xlim=(0, 180)
     )
@@ -198,7 +201,8 @@ def projection_errors(counts: Sequence[int], values: Tensor) -> Figure:
     guide = percent[-1] * np.sqrt(counts[-1] / np.asarray(counts, dtype=float))
     right.plot(counts, guide, color=QUIET, linewidth=1, linestyle="--", label="falls with the square root")
     right.plot(counts, percent, "o-", color=ONE, markersize=5, label="measured")
-    right.set(xscale="log", yscale="log", xlabel="directions", ylabel="standard deviation, % of the mean")
+    right.set(xscale="log", yscale="log", xlabel="directions", ylabel="deviation, % of the mean")
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (left.xaxis, right.xaxis, right.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
@@ -246,9 +250,9 @@ def flow_strip(
     together = np.concatenate([moving.reshape(-1, 2), still])
     low, high = together.min(axis=0), together.max(axis=0)
     middle, reach = (low + high) / 2, 0.54 * max((high - low).max(), 1e-12)
-    figure, panels = panel_grid(len(moving), columns, width=9.0 / min(columns, len(moving), 6), height=0.1)
-    side = figure.get_figwidth() / min(columns, len(moving))
-    figure.set_figheight(math.ceil(len(moving) / columns) * (side + 0.22))
+    columns = min(require_integer("columns", columns, low=1), len(moving))
+    side = 9.0 / min(columns, 6)
+    figure, panels = panel_grid(len(moving), columns, width=side, height=side + 0.22)
     for panel, cloud, word in zip(panels, moving, words, strict=True):
         panel.scatter(*still.T, s=7, c=colors, linewidths=0)
         if crosses:

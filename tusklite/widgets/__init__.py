@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from tusklite.widgets.control_points import ControlPoints, drag_control_points
 from tusklite.widgets.soft_window import SoftWindow, explore_window
+from tusklite.widgets.softmin import SoftMin, explore_softmin
 from tusklite.widgets.transport import TurningProjection, turn_projection
 
 __all__ = [
     "ControlPoints",
+    "SoftMin",
     "SoftWindow",
     "TurningProjection",
     "drag_control_points",
+    "explore_softmin",
     "explore_window",
     "turn_projection",
 ]
