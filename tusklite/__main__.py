@@ -149,6 +149,7 @@ def _results(arguments: argparse.Namespace) -> int:
         "results": tables.mnist_hard_table(results),
         "departures": tables.departures_table(results),
         "landmarks": tables.landmarks_table(results),
+        "digits": tables.digits_table(results),
     }
     for name, table in written.items():
         print(table)

@@ -107,3 +107,20 @@ def landmarks_table(results: list[dict[str, object]]) -> str:
         title = f"tusklite `{result['preset']}`{changes}, seed {result['seed']}"
         lines.append(_row([title, faces, str(result["metrics"]["landmarks"]), time, *errors]))
     return "\n".join(lines)
+
+
+def digits_table(results: list[dict[str, object]]) -> str:
+    """How well landmarks follow warps of unseen single digits: Markdown, a row a run.
+
+    Example:
+        >>> digits_table([]).splitlines()[0]
+        '| digit | preset | time | error px | nearest landmark px |'
+    """
+    heads = ["digit", "preset", "time", "error px", "nearest landmark px"]
+    lines = [_row(heads), "|" + " --- |" * len(heads)]
+    chosen = [result for result in results if result["experiment"] == "thewlis-digits"]
+    for result in sorted(chosen, key=lambda result: (result["preset"], result["data"]["digit"])):
+        time = f"{result['seconds'] / 60:.1f} min, {result['device']}"
+        figures = [f"{result['metrics'][name]:.2f}" for name in ("equivariance_px", "nearest_px")]
+        lines.append(_row([str(result["data"]["digit"]), f"`{result['preset']}`", time, *figures]))
+    return "\n".join(lines)
