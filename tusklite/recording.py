@@ -23,6 +23,7 @@ STATED = (
     "seed", "device", "source", "log_every", "checkpoint_every", "evaluate_every", "validation_scenes", "test_scenes",
 )  # fmt: skip
 
+
 def code_version() -> dict[str, str]:
     """Commit of the sources ("-dirty" where they were changed), and versions of tusklite and torch."""
     commit, root = "installed package", source_root()

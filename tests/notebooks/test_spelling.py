@@ -32,8 +32,8 @@ def prose(path: Path) -> str:
 
 
 def misspelt(text: str, checker: SpellChecker) -> list[str]:
-    words = re.findall(r"[A-Za-zÀ-ÿ]+(?:['’][a-z]+)?", NOT_PROSE.sub(" ", text))
-    plain = {re.sub(r"['’]s$", "", word).lower() for word in words if len(word) > 1}
+    words = re.findall(r"[A-Za-zÀ-ÿ]+(?:['\u2019][a-z]+)?", NOT_PROSE.sub(" ", text))
+    plain = {re.sub(r"['\u2019]s$", "", word).lower() for word in words if len(word) > 1}
     return sorted(checker.unknown(plain))
 
 
