@@ -22,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 from tusklite.losses import probability_alignment_loss, probability_alignment_loss_naive
 from tusklite.warps import WARPS, random_tps
 
-BATCH, LANDMARKS, SIZE = 4, 10, 40
+BATCH, LANDMARKS, SIZE = 16, 10, 40  # the batch of the lite preset
 MEMORY_SIZES = (16, 32, 64)  # with a batch of 1; each has four times the pixels of the one before
 
 

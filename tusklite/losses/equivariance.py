@@ -65,12 +65,18 @@ def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor
     """
     _require_alignable(probs, warped_probs, grid)
     u = identity_grid(*probs.shape[2:], probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
-    g = grid.flatten(1, 2)  # (B, H' W', 2)
-    p, q = probs.flatten(2), warped_probs.flatten(2)  # (B, K, H W)
-    # Both sums are 1, but written out, gradients are those of the nested sums as well.
-    squares = (p @ (u**2).sum(dim=-1)) * q.sum(dim=-1)  # (B, K)
-    squares = squares + p.sum(dim=-1) * (q @ (g**2).sum(dim=-1, keepdim=True)).squeeze(-1)
-    return (squares - 2 * ((p @ u) * (q @ g)).sum(dim=-1)).mean()
+    mass, mean, square = _moments(probs.flatten(2), u)
+    warped_mass, warped_mean, warped_square = _moments(warped_probs.flatten(2), grid.flatten(1, 2))
+    # Both masses are 1, but written out, gradients are those of the nested sums as well.
+    crossed = (mean * warped_mean).sum(dim=-1, keepdim=True)
+    return (square * warped_mass + mass * warped_square - 2 * crossed).mean()
+
+
+def _moments(weights: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of weights `(B, K, N)` times 1, v and |v|² over points v `(N, 2)` or `(B, N, 2)`, in one product."""
+    squares = (points**2).sum(dim=-1, keepdim=True)
+    powers = torch.cat([torch.ones_like(squares), points, squares], dim=-1)  # (N, 4) or (B, N, 4)
+    return (weights @ powers).split([1, 2, 1], dim=-1)
 
 
 def probability_alignment_loss_naive(probs: Tensor, warped_probs: Tensor, grid: Tensor) -> Tensor:
