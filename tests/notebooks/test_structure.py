@@ -10,11 +10,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
-@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
-def lesson(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
-    return nbformat.read(request.param, as_version=4)
+@pytest.fixture(params=[*LESSONS, *SOLUTIONS], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def path(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def lesson(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
 
 
 def code_cells(lesson: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -60,19 +66,29 @@ def test_was_executed_from_top_to_bottom(lesson):
     assert counts == list(range(1, len(counts) + 1))
 
 
-def test_outputs_hold_no_error_no_warning_no_vector_figure_and_no_widget(lesson):
+def test_outputs_hold_no_error_no_warning_no_vector_figure_and_no_widget(lesson, path):
     assert "widgets" not in lesson.metadata
     outputs = [output for cell in code_cells(lesson) for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
     assert not [output for output in outputs if output.get("name") == "stderr"]
     assert not [output for output in outputs if "image/svg+xml" in output.get("data", {})]
-    assert [output for output in outputs if "image/png" in output.get("data", {})]
+    if path in LESSONS:
+        assert [output for output in outputs if "image/png" in output.get("data", {})]
 
 
-def test_links_to_files_resolve(lesson):
+def test_links_to_files_resolve(lesson, path):
     prose = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
     local = [link for link in re.findall(r"\]\(([^)]+)\)", prose) if not link.startswith("http")]
-    assert not [link for link in local if not (ROOT / "notebooks" / link).exists()]
+    assert not [link for link in local if not (path.parent / link.split("#")[0]).exists()]
+
+
+@pytest.mark.parametrize("solutions", SOLUTIONS, ids=lambda path: path.stem)
+def test_in_the_solutions_every_check_says_done(solutions):
+    cells = code_cells(nbformat.read(solutions, as_version=4))
+    said = [str(output.get("data", {}).get("text/plain", "")) for cell in cells for output in cell.outputs]
+    verdicts = [text for text in said if re.match("[✔…✘] ", text)]
+    assert len(verdicts) >= 2
+    assert all(text.startswith("✔ done") for text in verdicts)
 
 
 def test_links_in_the_readme_resolve():
