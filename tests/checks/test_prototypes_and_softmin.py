@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 import torch
@@ -108,34 +107,11 @@ ANSWERS = {
         r"should have shape \(6, 3\)": lambda prototypes, descriptors: descriptors,
     },
 }
-WRONG = [(check, words, attempt) for check, wrong in ANSWERS.items() for words, attempt in wrong.items()]
 EXERCISES = {
     checks.check_neat_loss: "neat_loss",
     checks.check_softmin_gradient: "softmin_gradient",
     checks.check_revive: "revive",
 }
-
-
-@pytest.mark.parametrize(("check", "name"), EXERCISES.items(), ids=EXERCISES.values())
-def test_the_worked_solution_is_accepted_and_the_stub_is_not_tried(check, name):
-    assert check(SOLUTIONS[name]).status == "done", check(SOLUTIONS[name])
-    assert check(LESSON[name]).status == "not tried yet"
-
-
-@pytest.mark.parametrize(("check", "words", "attempt"), WRONG)
-def test_each_mistake_has_its_message(check, words, attempt):
-    found = check(attempt)
-    assert found.status == "wrong"
-    assert re.search(words, found.message), found.message
-
-
-@pytest.mark.parametrize("check", EXERCISES, ids=EXERCISES.values())
-def test_nothing_raises(check):
-    def breaks(*inputs: object) -> None:
-        raise RuntimeError("broken")
-
-    assert check(breaks).message == "your code raised RuntimeError: broken"
-    assert check("a word").message == "a function is asked for, yours is of type str"
 
 
 @pytest.mark.parametrize("count", [3, 10, 40])
