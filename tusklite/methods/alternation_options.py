@@ -100,3 +100,8 @@ class AlternationOptions:
             require_integer(name, getattr(self, name), low=0)
         require_integer("background_window", self.background_window, low=1, odd=True)
         require_choice("warp", self.warp, tuple(WARPS))
+
+    @property
+    def compares_descriptors(self) -> bool:
+        """Whether a term compares the descriptors of one keypoint in two views."""
+        return bool(self.descriptor_equivariance or self.information)
