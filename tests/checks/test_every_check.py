@@ -10,6 +10,7 @@ import test_equivariance
 import test_prototypes_and_softmin
 import test_single_heatmap
 import test_sliced_wasserstein
+import test_sparse_autoencoder
 import test_thin_plate_splines
 
 LESSONS = (
@@ -17,6 +18,7 @@ LESSONS = (
     test_equivariance,
     test_diversity,
     test_single_heatmap,
+    test_sparse_autoencoder,
     test_sliced_wasserstein,
     test_prototypes_and_softmin,
 )

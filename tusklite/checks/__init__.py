@@ -27,6 +27,12 @@ from tusklite.checks.sliced_wasserstein import (
     check_transport_gradient,
     check_worst_direction,
 )
+from tusklite.checks.sparse_autoencoder import (
+    check_blend_with_background,
+    check_equal_say,
+    check_keypoint_worth,
+    check_splat_slope,
+)
 from tusklite.checks.start_here import check_count_digits, check_to_coordinates
 from tusklite.checks.thin_plate_splines import (
     check_bending_energy,
@@ -38,17 +44,20 @@ from tusklite.checks.thin_plate_splines import (
 __all__ = [
     "check_alignment_matrix",
     "check_bending_energy",
+    "check_blend_with_background",
     "check_centre_of_mass",
     "check_collapsed_pairs",
     "check_count_digits",
     "check_count_humps",
     "check_descriptor_slopes",
     "check_diversity_gradient",
+    "check_equal_say",
     "check_eye_error",
     "check_fit_regressor",
     "check_greedy_maxima",
     "check_hold_border",
     "check_invert",
+    "check_keypoint_worth",
     "check_localization",
     "check_neat_loss",
     "check_partners",
@@ -59,6 +68,7 @@ __all__ = [
     "check_refine_above_background",
     "check_revive",
     "check_softmin_gradient",
+    "check_splat_slope",
     "check_spread",
     "check_stray",
     "check_temperature_for_share",

@@ -10,14 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tusklite.aggregation import alpha_blend, score_weighted_sum, separate_splats
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
-from tusklite.keypoints import Keypoints, detect_keypoints, sample_descriptors, splat_profiles
+from tusklite.keypoints import Keypoints, detect_keypoints, sample_descriptors
 from tusklite.methods.position import PositionRegression
 from tusklite.networks import PADDINGS, HeatmapHead, UNet
 from tusklite.prototypes import Prototypes
 from tusklite.weights import load_model, save_model
 
 KIND = "tusklite-tusk"
+DARKEST = 1e-6  # a blended pixel is at least so far from 0 and 1, or its logit would be infinite
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class TUSKConfig:
             before clustering; without it some seeds sort the digits by height in the image.
         padding: what convolutions see beyond the border, "zeros" as in the paper. Beyond it, "replicate": a network
             that sees zeros there can tell where it is, and some seeds make a cluster of the digits near one edge.
+        aggregation: "sum" draws all keypoints in one pass of the decoder; "alpha" draws each alone and blends, which
+            takes K passes and gives a mask for each.
     """
 
     keypoints: int = 9
@@ -62,6 +66,7 @@ class TUSKConfig:
     standardize: bool = False
     remove_position: bool = False
     padding: str = "zeros"
+    aggregation: str = "sum"
 
     def __post_init__(self) -> None:
         """Refuse values that no network can have."""
@@ -82,6 +87,7 @@ class TUSKConfig:
         require_number("splat_sigma", self.splat_sigma, open_low=True)
         require_choice("padding", self.padding, PADDINGS)
         require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
+        require_choice("aggregation", self.aggregation, ("sum", "alpha"))
 
 
 class TUSKOutput(NamedTuple):
@@ -125,7 +131,8 @@ class TUSK(nn.Module):
         unet = {"width": config.width, "levels": config.levels, "groups": config.groups, "padding": config.padding}
         self.encoder = UNet(stem_channels, channels, **unet)
         self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding)
-        self.decoder = UNet(channels, stem_channels, **unet)
+        alpha_channels = config.stem**2 if config.aggregation == "alpha" else 0
+        self.decoder = UNet(channels, stem_channels + alpha_channels, **unet)
         self.prototypes = Prototypes(config.prototypes, channels)
         self.standardization = nn.BatchNorm1d(channels, affine=False) if config.standardize else nn.Identity()
         self.position = PositionRegression(channels) if config.remove_position else None
@@ -159,14 +166,31 @@ class TUSK(nn.Module):
     def decode(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
         """Keypoints back to an image `(B, channels, H, W)` before the output's sigmoid, section 3.2.
 
-        Each descriptor is spread by a Gaussian around its point; the score-weighted sum over keypoints goes through the
-        decoder.
+        Each descriptor is spread by a Gaussian around its point. With "sum", the score-weighted sum over keypoints goes
+        through the decoder; with "alpha", each keypoint alone, and their layers are blended.
         """
-        stem = self.config.stem
-        rows, columns = splat_profiles(xy, size[0] // stem, size[1] // stem, self.config.splat_sigma)
-        painted = torch.einsum("bkc,bkh->bchk", descriptors * score.unsqueeze(-1), rows)  # (B, C, h, K)
-        canvas = torch.einsum("bchk,bkw->bchw", painted, columns)
+        if self.config.aggregation == "alpha":
+            blended, _ = alpha_blend(self.layers(xy, score, descriptors, size))
+            return blended.logit(DARKEST) if self.config.decoder_output == "sigmoid" else blended
+        stem, sigma = self.config.stem, self.config.splat_sigma
+        canvas = score_weighted_sum(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
         return F.pixel_shuffle(self.decoder(canvas), stem)
+
+    def layers(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
+        """Each keypoint drawn alone, `(B, K, channels + 1, H, W)`: its colours as in the image, and a logit of alpha.
+
+        `alpha_blend` makes them one image and the masks `(B, K, H, W)`: who painted which pixel.
+
+        Raises:
+            ValueError: a model whose aggregation is not "alpha".
+        """
+        require_choice("aggregation", self.config.aggregation, ("alpha",))
+        stem, sigma = self.config.stem, self.config.splat_sigma
+        canvases = separate_splats(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
+        decoded = F.pixel_shuffle(self.decoder(canvases.flatten(0, 1)), stem).unflatten(0, xy.shape[:2])
+        if self.config.decoder_output == "linear":
+            return decoded
+        return torch.cat([decoded[:, :, :-1].sigmoid(), decoded[:, :, -1:]], dim=2)
 
     def to_image(self, decoded: Tensor) -> Tensor:
         """What `decode` gives, as an image in [0, 1]."""

@@ -6,6 +6,7 @@ palette (Okabe & Ito's, with three more) can be told apart by readers who are co
 
 from __future__ import annotations
 
+from tusklite.plots.autoencoder import answers_to_a_move, compare_runs, copies_and_distances, splat_maps, tint
 from tusklite.plots.boxes import detections
 from tusklite.plots.clusters import descriptor_map, tsne
 from tusklite.plots.faces import (
@@ -47,11 +48,14 @@ __all__ = [
     "RIGHT",
     "WRONG",
     "LessonFigure",
+    "answers_to_a_move",
     "bar_comparison",
     "bent_grids",
     "bent_sheet",
     "channel_maps",
+    "compare_runs",
     "confusion",
+    "copies_and_distances",
     "couplings",
     "crop_gallery",
     "curves",
@@ -89,6 +93,8 @@ __all__ = [
     "scene_gallery",
     "soft_window",
     "softmin_field",
+    "splat_maps",
+    "tint",
     "transport_plans",
     "tsne",
     "weights_and_slopes",
