@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import test_alternating_training
 import test_diversity
 import test_equivariance
 import test_prototypes_and_softmin
@@ -21,6 +22,7 @@ LESSONS = (
     test_sparse_autoencoder,
     test_sliced_wasserstein,
     test_prototypes_and_softmin,
+    test_alternating_training,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]
 EACH_CHECK = pytest.mark.parametrize(("lesson", "check", "name"), CHECKS, ids=[name for _, _, name in CHECKS])

@@ -5,6 +5,7 @@ A check never raises, so that a lesson always runs to its end.
 
 from __future__ import annotations
 
+from tusklite.checks.alternating_training import check_count_the_dead, check_diagnose, check_routed_loss
 from tusklite.checks.diversity import check_collapsed_pairs, check_diversity_gradient, check_pooled_diversity
 from tusklite.checks.equivariance import check_alignment_matrix, check_centre_of_mass, check_spread
 from tusklite.checks.factorized_landmarks import (
@@ -49,7 +50,9 @@ __all__ = [
     "check_collapsed_pairs",
     "check_count_digits",
     "check_count_humps",
+    "check_count_the_dead",
     "check_descriptor_slopes",
+    "check_diagnose",
     "check_diversity_gradient",
     "check_equal_say",
     "check_eye_error",
@@ -67,6 +70,7 @@ __all__ = [
     "check_pooled_diversity",
     "check_refine_above_background",
     "check_revive",
+    "check_routed_loss",
     "check_softmin_gradient",
     "check_splat_slope",
     "check_spread",

@@ -6,6 +6,7 @@ palette (Okabe & Ito's, with three more) can be told apart by readers who are co
 
 from __future__ import annotations
 
+from tusklite.plots.alternation import failure, kinds_by_prototype, turns
 from tusklite.plots.autoencoder import answers_to_a_move, compare_runs, copies_and_distances, splat_maps, tint
 from tusklite.plots.boxes import detections
 from tusklite.plots.clusters import descriptor_map, tsne
@@ -64,12 +65,14 @@ __all__ = [
     "error_bars",
     "errors_by_labels",
     "fading_in",
+    "failure",
     "firing_places",
     "flow_strip",
     "growth",
     "heatmap_on_image",
     "humps",
     "image_rows",
+    "kinds_by_prototype",
     "landmark_colors",
     "landmark_gallery",
     "landmark_rows",
@@ -97,5 +100,6 @@ __all__ = [
     "tint",
     "transport_plans",
     "tsne",
+    "turns",
     "weights_and_slopes",
 ]
