@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,3 +121,30 @@ def require_choice(name: str, value: object, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise ValueError(f"{name}: {value!r} was given; allowed are {', '.join(map(repr, allowed))}")
     return str(value)
+
+
+def require_indices(name: str, value: object, count: int) -> Tensor:
+    """Return `value` as an int64 tensor `(B,)` on the CPU if it is at least one whole number from 0 to `count` - 1.
+
+    Raises:
+        ValueError: none at all, or more than one dimension.
+        TypeError: no whole numbers.
+        IndexError: one out of range.
+
+    Example:
+        >>> require_indices("indices", [3, 0, 3], count=4)
+        tensor([3, 0, 3])
+        >>> require_indices("indices", [4], count=4)
+        Traceback (most recent call last):
+        ...
+        IndexError: indices: 4 was given; allowed are 0 to 3
+    """
+    given = value.numpy(force=True) if isinstance(value, Tensor) else np.asarray(value)
+    if given.ndim != 1 or not given.size:
+        raise ValueError(f"{name}: shape {given.shape} was given; allowed is (B,) with at least one")
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{name}: dtype {given.dtype} was given; allowed are whole numbers")
+    outside = given[(given < 0) | (given >= count)]
+    if outside.size:
+        raise IndexError(f"{name}: {outside[0]} was given; allowed are 0 to {count - 1}")
+    return torch.from_numpy(given.astype(np.int64))

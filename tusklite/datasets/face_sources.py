@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -65,23 +63,6 @@ def held_source(
         sha256=total.hexdigest(),
         where=where,
     )
-
-
-def data_folder(root: str | os.PathLike[str] | None) -> tuple[Path, str]:
-    """The folder that data lie in and what to call it: `root`, else $TUSKLITE_DATA, else the user's cache folder.
-
-    Example:
-        >>> data_folder("/data")[1]
-        'the folder given as root'
-    """
-    if root is not None:
-        folder, place = Path(root), "the folder given as root"
-    elif os.environ.get("TUSKLITE_DATA"):
-        folder, place = Path(os.environ["TUSKLITE_DATA"]), "TUSKLITE_DATA"
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tusklite"
-        place = "the user's cache folder"
-    return folder.expanduser().resolve(), place
 
 
 def name_hash(name: str) -> str:

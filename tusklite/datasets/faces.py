@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from tusklite.arguments import require_choice, require_integer
+from tusklite.arguments import require_choice, require_indices, require_integer
 from tusklite.datasets.celeba import read_celeba
 from tusklite.datasets.digits import SPLITS
 from tusklite.datasets.face_folder import read_face_folder
-from tusklite.datasets.face_sources import FaceSource, data_folder
+from tusklite.datasets.face_sources import FaceSource
 from tusklite.datasets.mtfl import read_mtfl
+from tusklite.places import data_folder
 
 SOURCES = ("mtfl", "celeba", "folder")
 
@@ -133,23 +133,12 @@ class FaceLandmarks:
             TypeError: indices that are not whole numbers.
             IndexError: an index out of range.
         """
-        rows = self._checked_indices(indices)
+        rows = require_indices("indices", indices, len(self)).to(self.device)
         pixels = self.images[rows].to(self.device, torch.float32)
         image = pixels / pixels.new_full((), 255)  # by a tensor: a GPU multiplies by 1 / 255 where it is a plain number
         if not with_truth:
             return FaceBatch(image)
         return FaceBatch(image, self.points[rows], self.labelled[rows])
-
-    def _checked_indices(self, indices: Sequence[int] | Tensor) -> Tensor:
-        given = indices.numpy(force=True) if isinstance(indices, Tensor) else np.asarray(indices)
-        if given.ndim != 1 or not given.size:
-            raise ValueError(f"indices: shape {given.shape} was given; allowed is (B,) with at least one")
-        if given.dtype.kind not in "iu":
-            raise TypeError(f"indices: dtype {given.dtype} was given; allowed are whole numbers")
-        outside = given[(given < 0) | (given >= len(self))]
-        if outside.size:
-            raise IndexError(f"indices: {outside[0]} was given; allowed are 0 to {len(self) - 1}")
-        return torch.from_numpy(given.astype(np.int64)).to(self.device)
 
 
 def load_faces(

@@ -9,11 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from tusklite.arguments import require_choice, require_integer, require_number
+from tusklite.arguments import require_choice, require_indices, require_integer, require_number
 from tusklite.datasets.counter_random import integer_pairs_below, integers_below, random_bits
 from tusklite.datasets.digits import SPLITS, Digits
 
@@ -145,7 +144,9 @@ class MNISTHard:
         """
         if with_truth and self.split == "train":
             raise ValueError("with_truth: True was given for split 'train'; allowed are 'validation', 'test'")
-        keys = random_bits(self._stream, self._checked_indices(indices))[:, None]  # (B, 1)
+        keys = random_bits(self._stream, require_indices("indices", indices, len(self)).to(self.device))[
+            :, None
+        ]  # (B, 1)
         counter = torch.arange(self.digits_per_scene, device=self.device)
         chosen = integers_below(random_bits(keys, counter), len(self.digits))  # (B, K)
         centres = self._place(random_bits(keys, self.digits_per_scene))  # (B, K, 2)
@@ -156,17 +157,6 @@ class MNISTHard:
         half = image.new_full((), self.image_size / 2)
         boxes = torch.cat((middle - BOX / 2, middle + BOX / 2), -1)  # (B, K, 4)
         return Scenes(image, (middle - half) / half, boxes, self._labels[chosen])
-
-    def _checked_indices(self, indices: Sequence[int] | Tensor) -> Tensor:
-        given = indices.numpy(force=True) if isinstance(indices, Tensor) else np.asarray(indices)
-        if given.ndim != 1 or not given.size:
-            raise ValueError(f"indices: shape {given.shape} was given; allowed is (B,) with at least one")
-        if given.dtype.kind not in "iu":
-            raise TypeError(f"indices: dtype {given.dtype} was given; allowed are whole numbers")
-        outside = given[(given < 0) | (given >= self.size)]
-        if outside.size:
-            raise IndexError(f"indices: {outside[0]} was given; allowed are 0 to {self.size - 1}")
-        return torch.from_numpy(given.astype(np.int64)).to(self.device)
 
     def _place(self, keys: Tensor) -> Tensor:
         """Centres (B, K, 2) in whole pixels for streams `keys` (B, 1); an incomplete scene starts afresh."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.arguments import require_integer
+from tusklite.arguments import require_indices, require_integer
 from tusklite.datasets.digits import Digits
 
 INK, CANVAS = 35, 45  # the paper enlarges 28 pixels to 35 and puts 5 black ones around them
@@ -66,10 +66,8 @@ class SingleDigits:
             indices: B whole numbers from 0 to `len(self) - 1`.
 
         Raises:
+            ValueError: an empty batch, or more than one dimension.
+            TypeError: indices that are not whole numbers.
             IndexError: an index out of range.
         """
-        rows = torch.as_tensor(indices)
-        outside = rows[(rows < 0) | (rows >= len(self))]
-        if len(outside):
-            raise IndexError(f"indices: {outside[0]} was given; allowed are 0 to {len(self) - 1}")
-        return DigitBatch(self.images[rows.to(self.device)])
+        return DigitBatch(self.images[require_indices("indices", indices, len(self)).to(self.device)])
