@@ -18,6 +18,12 @@ LOGS = {
     "healthy": [{"step": 1, "dead_prototypes": 0}],
 }
 
+FIGURES = {
+    "turns": lambda: plots.turns({"at once": ["both"], "in turn": ["prototypes", "network"]}),
+    "failure": lambda: plots.failure(SCENES, SCENES, XY, SHARES, "dead_prototypes", LOGS),
+    "kinds": lambda: plots.kinds_by_prototype({"ours": torch.eye(3), "one": torch.ones(2, 3)}),
+}
+
 
 def boxes(figure: Figure) -> list[tuple[float, float, str]]:
     """Left edge, height and colour of each box that is a turn."""

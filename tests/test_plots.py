@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -65,19 +63,6 @@ FIGURES = {
     "flat_heatmap": lambda: plots.heatmap_on_image(IMAGES[0].expand(3, -1, -1), torch.zeros(1, 40, 60)),
     "bar_comparison": lambda: plots.bar_comparison(ROWS),
 }
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_renders_and_leaves_no_state(name, tmp_path):
-    before = dict(matplotlib.rcParams)
-    figure = FIGURES[name]()
-    assert isinstance(figure, Figure)
-    path = plots.save(figure, tmp_path / f"{name}.png")
-    picture = imread(path)
-    assert picture.std() > 0.01
-    assert picture.shape[1::-1] == pytest.approx(figure.get_size_inches() * 100, abs=1)
-    assert dict(matplotlib.rcParams) == before
-    assert imread(io.BytesIO(figure._repr_png_())).shape == picture.shape
 
 
 def test_pyplot_is_not_imported():

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
-import matplotlib
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
-from matplotlib.image import imread
 
 from tusklite import plots
 from tusklite.losses import kmeans_softmin_loss
@@ -24,14 +20,6 @@ FIGURES = {
     "squared field": lambda: plots.softmin_field(CLOUD, CROSSES, 0.625, squared=True),
     "shares": lambda: plots.prototype_shares({"one": LABELS, "two": LABELS[:2]}, 4, ["a", "b"]),
 }
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_renders_and_leaves_no_state(name):
-    before = dict(matplotlib.rcParams)
-    picture = imread(io.BytesIO(FIGURES[name]()._repr_png_()))
-    assert picture.std() > 0.01
-    assert dict(matplotlib.rcParams) == before
 
 
 def test_a_point_has_the_colour_of_its_nearest_prototype_and_the_dead_are_grey():
