@@ -96,7 +96,7 @@ def test_jointly_is_one_step_of_adam_on_the_sum(own_gradients: bool, pace: str) 
     generator = step_generator(0, step)
     views = names["two_views"](oracle, scenes(0), generator)
     descriptors, means = views[-1].flatten(0, 1), oracle.prototypes.means
-    oracle.prototypes.count(descriptors.detach(), momentum=0.5)
+    oracle.prototypes.count(descriptors.detach(), momentum=0.9)
     terms = names["network_terms"](oracle, views, means.detach() if own_gradients else means)
     distance = names["transport"](oracle.prototypes, descriptors.detach() if own_gradients else descriptors, generator)
     total = sum(names["weights"][name] * term for name, term in (terms | {"sliced_wasserstein": distance}).items())
