@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from tusklite.datasets import MNISTHard
-from tusklite.methods.channelwise import (
-    ChannelwiseConfig,
-    ChannelwiseDetector,
-    ChannelwiseOptions,
-    ChannelwiseTraining,
-)
+from tusklite.methods.channelwise import ChannelwiseConfig, ChannelwiseDetector
+from tusklite.methods.channelwise_training import ChannelwiseOptions, ChannelwiseTraining
 from tusklite.methods.steps import NonFiniteLoss
 from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.training import Schedule, fit
