@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tusklite.keypoints import detect_keypoints
@@ -53,17 +51,6 @@ def test_it_says_how_far_the_point_is_from_its_maximum():
     assert f"refined by {np.hypot(x - 5.5, y - 5.5):.2f} pixels" in sliders.message.value
     sliders.temperature.value = 0.01
     assert "refined by 0.00 pixels" in sliders.message.value
-
-
-def test_only_core_widgets_are_used():
-    assert {type(child).__module__.split(".")[0] for child in SoftWindow(IMAGE, HEATMAP).children} == {"ipywidgets"}
-
-
-@pytest.mark.parametrize("somebody", [True, False])
-def test_a_person_gets_sliders_and_nobody_a_figure(somebody, monkeypatch):
-    kernel = SimpleNamespace(get_parent=lambda channel: {"content": {"allow_stdin": somebody}})
-    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
-    assert isinstance(explore_window(IMAGE, HEATMAP), SoftWindow if somebody else Figure)
 
 
 @pytest.mark.parametrize(

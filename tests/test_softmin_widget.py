@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tusklite.losses import kmeans_softmin_loss
@@ -50,17 +48,6 @@ def test_it_works_inside_no_grad_and_leaves_its_inputs_alone():
     with torch.no_grad():
         SoftMin(cloud, CROSSES).scale.value = 5.0
     assert cloud.grad is None
-
-
-def test_only_core_widgets_are_used():
-    assert {type(child).__module__.split(".")[0] for child in SoftMin(CLOUD, CROSSES).children} == {"ipywidgets"}
-
-
-@pytest.mark.parametrize("somebody", [True, False])
-def test_a_person_gets_controls_and_nobody_a_figure(somebody, monkeypatch):
-    kernel = SimpleNamespace(get_parent=lambda channel: {"content": {"allow_stdin": somebody}})
-    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
-    assert isinstance(explore_softmin(CLOUD, CROSSES), SoftMin if somebody else Figure)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-from types import SimpleNamespace
 
-import ipywidgets
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tusklite.plots import projected_pairs
@@ -30,18 +27,9 @@ def test_the_picture_is_that_of_the_plot_for_the_slider_s_angle(angle):
     assert np.array_equal(pixels(turning), imread(io.BytesIO(projected_pairs(X, Y, angle)._repr_png_())))
 
 
-def test_the_slider_goes_once_round_and_only_core_widgets_are_used():
+def test_the_slider_goes_once_round():
     turning = TurningProjection(X, Y)
     assert (turning.angle.value, turning.angle.min, turning.angle.max) == (0, 0, 180)
-    assert isinstance(turning, ipywidgets.VBox)
-    assert {type(child).__module__.split(".")[0] for child in turning.children} == {"ipywidgets"}
-
-
-@pytest.mark.parametrize(("allow_stdin", "kind"), [(True, TurningProjection), (False, Figure)])
-def test_a_person_gets_a_slider_and_nobody_a_figure(monkeypatch, allow_stdin, kind):
-    kernel = SimpleNamespace(get_parent=lambda channel: {"content": {"allow_stdin": allow_stdin}})
-    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
-    assert isinstance(turn_projection(X, Y, angle=30), kind)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 from types import SimpleNamespace
 
-import ipywidgets
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tusklite.widgets import ControlPoints, drag_control_points
@@ -76,30 +74,13 @@ def test_it_says_when_the_warp_folds_and_when_there_is_none():
     assert sliders.message.value == ""
 
 
-def test_only_core_widgets_are_used():
-    sliders = ControlPoints(IMAGE, HOME)
-    assert {type(child).__module__.split(".")[0] for child in sliders.children} == {"ipywidgets"}
-    assert isinstance(sliders, ipywidgets.VBox)
-
-
-def front_end(monkeypatch: pytest.MonkeyPatch, allow_stdin: bool) -> None:
-    kernel = SimpleNamespace(get_parent=lambda channel: {"content": {"allow_stdin": allow_stdin}})
+def test_a_person_gets_points_on_a_square_grid(monkeypatch):
+    kernel = SimpleNamespace(get_parent=lambda channel: {"content": {"allow_stdin": True}})
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
-
-
-def test_a_person_gets_sliders(monkeypatch):
-    front_end(monkeypatch, allow_stdin=True)
     sliders = drag_control_points(IMAGE, side=3)
     assert isinstance(sliders, ControlPoints)
     assert sliders.home.shape == (9, 2)
     assert (sliders.home[1] - sliders.home[0]).tolist() == pytest.approx([0.8, 0.0])
-
-
-@pytest.mark.parametrize("where", ["in plain Python", "executed by nobody"])
-def test_elsewhere_a_figure_stands_in_its_place(where, monkeypatch):
-    if where == "executed by nobody":
-        front_end(monkeypatch, allow_stdin=False)
-    assert isinstance(drag_control_points(IMAGE), Figure)
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,8 @@ class MNISTHard:
         """
         if with_truth and self.split == "train":
             raise ValueError("with_truth: True was given for split 'train'; allowed are 'validation', 'test'")
-        keys = random_bits(self._stream, require_indices("indices", indices, len(self)).to(self.device))[
-            :, None
-        ]  # (B, 1)
+        rows = require_indices("indices", indices, len(self)).to(self.device)
+        keys = random_bits(self._stream, rows)[:, None]  # (B, 1)
         counter = torch.arange(self.digits_per_scene, device=self.device)
         chosen = integers_below(random_bits(keys, counter), len(self.digits))  # (B, K)
         centres = self._place(random_bits(keys, self.digits_per_scene))  # (B, K, 2)

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tusklite.aggregation import score_weighted_sum
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
-from tusklite.keypoints import sample_descriptors, soft_argmax, spatial_softmax, splat_profiles
+from tusklite.keypoints import sample_descriptors, soft_argmax, spatial_softmax
 from tusklite.methods.tusk import TUSKConfig
 from tusklite.networks import PADDINGS, UNet
 
@@ -133,6 +134,7 @@ class ChannelwiseDetector(nn.Module):
         xy = soft_argmax(probs)
         sampled = sample_descriptors(features, xy.detach())
         descriptors = F.normalize(self.standardization(sampled.flatten(0, 1)), dim=-1).view_as(sampled)
-        rows, columns = splat_profiles(xy, *scores.shape[2:], self.config.splat_sigma)
-        canvas = torch.einsum("bkc,bkh,bkw->bchw", descriptors, rows, columns)
+        canvas = score_weighted_sum(
+            xy, torch.ones_like(xy[..., 0]), descriptors, *scores.shape[2:], self.config.splat_sigma
+        )
         return ChannelwiseOutput(probs, xy, descriptors, F.pixel_shuffle(self.decoder(canvas), self.config.stem))
