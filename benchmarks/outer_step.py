@@ -9,10 +9,10 @@ from ratio import report, seconds_in_turn
 from torch import Tensor
 
 from tusklite import losses
-from tusklite.datasets import MNISTHard
+from tusklite.data import MNISTHard
 from tusklite.experiments import new_training
-from tusklite.methods.alternation import AlternatingTraining
-from tusklite.methods.steps import step_generator
+from tusklite.methods.base import step_generator
+from tusklite.methods.tusk.training import AlternatingTraining
 from tusklite.presets import get_preset
 
 PAIRS, REPEATS = 8, 3

@@ -19,8 +19,8 @@ from ratio import report, seconds_in_turn
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from tusklite.geometry import WARPS, random_tps
 from tusklite.losses import probability_alignment_loss, probability_alignment_loss_naive
-from tusklite.warps import WARPS, random_tps
 
 BATCH, LANDMARKS, SIZE = 16, 10, 40  # the batch of the lite preset
 MEMORY_SIZES = (16, 32, 64)  # with a batch of 1; each has four times the pixels of the one before

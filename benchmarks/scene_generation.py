@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from ratio import report, seconds_in_turn
 
-from tusklite.datasets import Digits, MNISTHard
-from tusklite.datasets.digits import SPLITS
-from tusklite.datasets.mnist_hard import DARTS
+from tusklite.data import Digits, MNISTHard
+from tusklite.data.digits import SPLITS
+from tusklite.data.mnist_hard import DARTS
 
 BATCH, BATCHES = 16, 20
 SIZE, COUNT, MARGIN, TILE, LEAST = 80, 9, 10, 28, 18 * 18

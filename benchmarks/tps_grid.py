@@ -6,7 +6,7 @@ import kornia
 import torch
 from ratio import report, seconds_in_turn
 
-from tusklite.warps import ThinPlateSpline, identity_grid
+from tusklite.geometry import ThinPlateSpline, identity_grid
 
 BATCH, SIZE, CONTROL_POINTS = 32, 80, 16
 

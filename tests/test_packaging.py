@@ -31,9 +31,8 @@ LOCK = [
 ]
 
 # What a training run imports, and the rooms that may import more than torch, numpy and scipy.
-TRAINING_ROOMS = ["warps", "keypoints", "networks", "prototypes", "losses", "methods.tusk", "training"]
-TRAINING_ROOMS += ["datasets", "evaluation", "presets"]
-LATER_ROOMS = {"plots", "widgets", "experiments", "__main__"}
+TRAINING_ROOMS = ["data", "geometry", "nets", "ops", "losses", "methods.tusk", "train", "metrics", "presets"]
+LATER_ROOMS = {"course", "experiments", "__main__"}
 LATER_PACKAGES = {
     "matplotlib",
     "papermill",

@@ -89,9 +89,9 @@ def _limit_threads(threads: int | None) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     from tusklite.experiments import data_line, train
-    from tusklite.methods.steps import NonFiniteLoss
+    from tusklite.methods.base import NonFiniteLoss
     from tusklite.presets import get_preset
-    from tusklite.progress import ProgressBar
+    from tusklite.train.progress import ProgressBar
 
     _limit_threads(arguments.threads)
     overrides = dict(arguments.settings) | {"seed": arguments.seed}
@@ -126,7 +126,7 @@ def _departures(arguments: argparse.Namespace) -> int:
     from tusklite.arguments import require_choice
     from tusklite.experiments import train
     from tusklite.presets import DEPARTURES, SHORT_RUN, get_preset
-    from tusklite.progress import ProgressBar
+    from tusklite.train.progress import ProgressBar
 
     names = [require_choice("names", name, list(DEPARTURES)) for name in arguments.names or DEPARTURES]
     _limit_threads(arguments.threads)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from tusklite.devices import choose_device, device_name
 from tusklite.places import runs_folder
+from tusklite.train.devices import choose_device, device_name
 
 CORE = (
     "numpy",
@@ -89,7 +89,7 @@ def _torchvision() -> Finding:
 
 
 def _digits() -> Finding:
-    from tusklite.datasets import load_digits
+    from tusklite.data import load_digits
 
     try:
         return Finding("digits", True, load_digits().describe())

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tusklite import __version__
-from tusklite.checkpoints import write_aside
+from tusklite.files import write_aside
 from tusklite.places import source_root
 
 KEYS = (

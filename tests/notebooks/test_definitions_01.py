@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lesson_definitions import definitions
 from scipy.interpolate import RBFInterpolator
 
-from tusklite.warps import WARPS, fit_tps, identity_grid, random_tps
-from tusklite.warps.kernel import radial
+from tusklite.geometry import WARPS, fit_tps, identity_grid, random_tps
+from tusklite.geometry.kernel import radial
 
 LESSON = definitions("01_thin_plate_splines")
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lesson_definitions import definitions
 
-from tusklite.keypoints import soft_argmax, spatial_softmax
+from tusklite.geometry import WARPS, identity_grid, random_tps
 from tusklite.losses import point_alignment_loss, probability_alignment_loss, probability_alignment_loss_naive
-from tusklite.warps import WARPS, identity_grid, random_tps
+from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
 LESSON = definitions("02_equivariance")
 sizes, seeds = st.integers(1, 6), st.integers(0, 10_000)

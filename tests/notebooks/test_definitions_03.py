@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lesson_definitions import definitions
 
-from tusklite.keypoints import spatial_softmax
 from tusklite.losses import diversity_loss, overlap_loss
+from tusklite.ops.keypoints import spatial_softmax
 
 LESSON = definitions("03_diversity")
 sizes, seeds = st.integers(1, 5), st.integers(0, 10_000)

@@ -12,12 +12,13 @@ from lesson_definitions import definitions
 from sklearn.linear_model import LinearRegression
 
 from tusklite.experiments import new_landmark_training
-from tusklite.keypoints import spatial_softmax
-from tusklite.methods.landmark_training import LandmarkOptions, draw_views
-from tusklite.methods.steps import step_generator
-from tusklite.networks import LandmarkNet
+from tusklite.geometry import WARPS, random_tps
+from tusklite.methods.base import step_generator
+from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.views import draw_views
+from tusklite.nets.landmark_net import LandmarkNet
+from tusklite.ops.keypoints import spatial_softmax
 from tusklite.presets import get_preset
-from tusklite.warps import WARPS, random_tps
 
 LESSON = definitions("04_factorized_landmarks")
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from lesson_definitions import definitions
 from scipy import ndimage
 
-from tusklite.keypoints import soft_argmax, spatial_softmax
-from tusklite.methods.channelwise import ChannelwiseConfig
-from tusklite.methods.channelwise_training import ChannelwiseOptions, ChannelwiseTraining
+from tusklite.methods.channelwise.model import ChannelwiseConfig
+from tusklite.methods.channelwise.options import ChannelwiseOptions
+from tusklite.methods.channelwise.training import ChannelwiseTraining
+from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
 LESSON = definitions("05_when_one_channel_is_not_enough")
 sizes, seeds = st.integers(1, 4), st.integers(0, 10_000)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lesson_definitions import definitions
 
-from tusklite.keypoints import detect_keypoints, non_max_suppression, sample_descriptors
-from tusklite.networks import HeatmapHead
+from tusklite.nets.heatmap_head import HeatmapHead
+from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors
 
 LESSON = definitions("06_single_heatmap")
 

@@ -10,9 +10,9 @@ from lesson_definitions import definitions
 from torch import nn
 from torchvision.models import squeezenet1_0
 
-from tusklite.aggregation import alpha_blend, score_weighted_sum
-from tusklite.keypoints import splat_gaussians
 from tusklite.losses import PerceptualLoss, background_loss, mse_loss
+from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
+from tusklite.ops.keypoints import splat_gaussians
 
 LESSON = definitions("07_sparse_autoencoder")
 

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import wasserstein_distance
 
 from tusklite.losses import random_projections, sliced_wasserstein
-from tusklite.prototypes import Prototypes, whole_shares
+from tusklite.ops.prototypes import Prototypes, whole_shares
 
 LESSON = definitions("08_sliced_wasserstein")
 sizes, seeds = st.integers(1, 14), st.integers(0, 10_000)

@@ -13,7 +13,7 @@ from lesson_definitions import definitions
 from scipy.special import log_softmax
 
 from tusklite.losses import kmeans_loss, kmeans_softmin_loss, vector_quantization_loss
-from tusklite.prototypes import Prototypes
+from tusklite.ops.prototypes import Prototypes
 
 LESSON = definitions("09_prototypes_and_softmin")
 

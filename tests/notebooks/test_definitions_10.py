@@ -14,9 +14,9 @@ from lesson_definitions import definitions
 from torch import Tensor
 
 from tusklite.losses import kmeans_softmin_loss, sliced_wasserstein
-from tusklite.methods.alternation import AlternatingTraining, AlternationOptions
-from tusklite.methods.steps import step_generator
-from tusklite.methods.tusk import TUSK
+from tusklite.methods.base import step_generator
+from tusklite.methods.tusk.model import TUSK
+from tusklite.methods.tusk.training import AlternatingTraining, AlternationOptions
 
 STORED = Path(__file__).resolve().parents[2] / "notebooks" / "10_alternating_training.ipynb"
 CODE = [cell.source for cell in nbformat.read(STORED, as_version=4).cells if cell.cell_type == "code"]

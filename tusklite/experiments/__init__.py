@@ -6,14 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tusklite.datasets import load_digits, load_faces
+from tusklite.data import load_digits, load_faces
 from tusklite.experiments import landmarks, mnist_hard
-from tusklite.experiments.landmarks import (
-    LandmarkSplits,
-    equivariance_error,
-    new_landmark_training,
-    regress_faces,
-)
+from tusklite.experiments.landmarks import LandmarkSplits, equivariance_error, new_landmark_training, regress_faces
 from tusklite.experiments.lessons import run_notebook
 from tusklite.experiments.mnist_hard import (
     SceneSplits,
@@ -28,7 +23,7 @@ from tusklite.experiments.runs import Prepared, leave_result, run_name
 from tusklite.places import runs_folder
 from tusklite.presets import Preset, get_preset
 from tusklite.recording import comparison
-from tusklite.training import fit
+from tusklite.train.loop import fit
 
 PREPARE: dict[str, Callable[[Preset], Prepared]] = {
     "mnist-hard": mnist_hard.prepare,
@@ -60,7 +55,7 @@ def train(
         The result, or None where minutes ran out first.
 
     Raises:
-        ValueError: see `tusklite.training.fit`.
+        ValueError: see `tusklite.train.loop.fit`.
     """
     run_dir = Path(run_dir) if run_dir is not None else runs_folder() / run_name(preset)
     prepared = PREPARE[preset.experiment](preset)

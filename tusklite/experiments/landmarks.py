@@ -8,21 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tusklite.datasets import FaceLandmarks, SingleDigits
-from tusklite.devices import choose_device
-from tusklite.evaluation import (
-    LandmarkRegressor,
-    landmark_spread,
-    nearest_landmark_distance,
-    normalized_mean_error,
-)
+from tusklite.data import FaceLandmarks, SingleDigits
 from tusklite.experiments.runs import Prepared, stated
-from tusklite.methods.landmark_training import LandmarkOptions, LandmarkTraining, draw_frames, draw_views
-from tusklite.methods.thewlis import FactorizedLandmarks
+from tusklite.geometry import WARPS, identity_grid, random_tps, warp_images
+from tusklite.methods.thewlis.model import FactorizedLandmarks
+from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.training import LandmarkTraining
+from tusklite.methods.thewlis.views import draw_frames, draw_views
+from tusklite.metrics import LandmarkRegressor, landmark_spread, nearest_landmark_distance, normalized_mean_error
 from tusklite.presets import Preset
 from tusklite.published import PAPER_AFLW
-from tusklite.training import FitResult
-from tusklite.warps import WARPS, identity_grid, random_tps, warp_images
+from tusklite.train.devices import choose_device
+from tusklite.train.loop import FitResult
 
 FEW_LABELS = (1, 5, 10, 20)
 BATCH = 100

@@ -7,9 +7,10 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+from tusklite.files import writable_folder
 from tusklite.places import notebook_path, runs_folder
-from tusklite.progress import ProgressBar, follow_log
-from tusklite.training import LOG, writable_folder
+from tusklite.train.loop import LOG
+from tusklite.train.progress import ProgressBar, follow_log
 
 
 def run_notebook(
@@ -39,7 +40,7 @@ def run_notebook(
     import papermill
     from nbconvert import HTMLExporter
 
-    from tusklite.checkpoints import write_aside
+    from tusklite.files import write_aside
 
     lesson = notebook_path(name)
     known = papermill.inspect_notebook(str(lesson))

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tusklite.datasets import MNISTHard
-from tusklite.devices import choose_device
-from tusklite.evaluation import DetectionScores, evaluate_detections
+from tusklite.data import MNISTHard
 from tusklite.experiments.runs import Prepared, leave_result, stated
-from tusklite.methods.alternation import AlternatingTraining
-from tusklite.methods.tusk import TUSK
+from tusklite.methods.tusk.model import TUSK
+from tusklite.methods.tusk.training import AlternatingTraining
+from tusklite.metrics import DetectionScores, evaluate_detections
 from tusklite.presets import Preset
 from tusklite.published import PAPER_TABLE_1
-from tusklite.training import FitResult
+from tusklite.train.devices import choose_device
+from tusklite.train.loop import FitResult
 
 
 @dataclass(frozen=True)

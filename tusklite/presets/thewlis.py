@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tusklite.arguments import require_choice, require_integer, require_number
-from tusklite.methods.landmark_training import LandmarkOptions
-from tusklite.methods.thewlis import LandmarkConfig
+from tusklite.methods.thewlis.model import LandmarkConfig
+from tusklite.methods.thewlis.options import LandmarkOptions
 from tusklite.presets.preset import Preset
-from tusklite.training import Schedule
+from tusklite.train.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class FaceCounts:
     """Which faces, and how the regressor that reads annotated points off the landmarks is fitted and scored.
 
     Attributes:
-        source: of the faces: "mtfl" or "celeba" (see `tusklite.datasets.FaceLandmarks`).
+        source: of the faces: "mtfl" or "celeba" (see `tusklite.data.FaceLandmarks`).
         score_on: "test", or "validation" to choose settings by: the regressor then leaves those faces out.
         regressor_views: warped copies of each labelled face that the regressor is fitted on.
         few_label_draws: how often the error with 1, 5, 10 and 20 labelled faces is measured, each time with other ones.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice
-from tusklite.methods.tusk import TUSK
+from tusklite.methods.tusk.model import TUSK
 
 FOLDER = Path(__file__).resolve().parent
 

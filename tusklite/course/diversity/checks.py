@@ -1,0 +1,140 @@
+"""Checks for lesson 03: pairs that coincide, the pooled loss by reshaping, the gradient of eq. 8 by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tusklite.course.verdict import WrongAnswer, answer_tensor, close, verdict
+from tusklite.losses import diversity_loss
+from tusklite.ops.keypoints import spatial_softmax
+
+
+@verdict("every pair counts once, and no landmark with itself")
+def check_collapsed_pairs(collapsed_pairs: Callable[[Tensor, float], Tensor]) -> None:
+    """Check `collapsed_pairs(points (B, K, 2), radius) -> (B,)`.
+
+    Example:
+        >>> def collapsed_pairs(points, radius):
+        ...     return (torch.cdist(points, points) < radius).sum(dim=(1, 2))
+        >>> check_collapsed_pairs(collapsed_pairs)
+        ✘ wrong: in image 0 are 2 pairs, you count 12: each pair twice, and each landmark with itself
+    """
+    points = 2 * torch.rand(4, 8, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64) - 1
+    points[3] *= 0.05  # all in one place
+    radius, landmarks = 0.35, points.shape[1]
+    distances = (points[:, :, None] - points[:, None]).norm(dim=-1)  # (B, K, K)
+    itself = torch.eye(landmarks, dtype=torch.bool)
+    near = (distances < radius) & ~itself
+    wanted = near.sum(dim=(1, 2)) / 2
+    result = answer_tensor(collapsed_pairs, points, radius, shape=(4,)).double()
+    sorted_out = torch.triu(distances.square() < radius, diagonal=1).sum(dim=(1, 2)).double()
+    along = torch.triu((points[:, :, None] - points[:, None]).abs().sum(dim=-1) < radius, diagonal=1)
+    for other, reason in (
+        (2 * wanted + landmarks, "each pair twice, and each landmark with itself"),
+        (2 * wanted, "each pair twice"),
+        (wanted + landmarks, "each landmark with itself as well"),
+        (near.any(dim=2).sum(dim=1).double(), "landmarks that have a near neighbour, and pairs are asked for"),
+        (sorted_out, "squared distances against a radius that is not squared"),
+        (along.sum(dim=(1, 2)).double(), "by |x| + |y|, and the distance is √(x² + y²)"),
+        (landmarks * (landmarks - 1) / 2 - wanted, "the pairs that lie apart"),
+    ):
+        if close(result, other):
+            raise WrongAnswer(f"in image 0 are {int(wanted[0])} pairs, you count {int(result[0])}: {reason}")
+    if not close(result, wanted):
+        wrong = int((result != wanted).int().argmax())
+        raise WrongAnswer(f"in image {wrong} are {int(wanted[wrong])} pairs, you count {float(result[wrong]):g}")
+
+
+@verdict("squares of m x m, summed, then the largest: and with m = 1 it is eq. 8")
+def check_pooled_diversity(pooled_diversity: Callable[[Tensor, int], Tensor]) -> None:
+    """Check `pooled_diversity(probs (B, K, H, W), pool) -> scalar`.
+
+    Example:
+        >>> check_pooled_diversity(lambda probs, pool: diversity_loss(probs))
+        ✘ wrong: with pool 3: you gave eq. 8 without pooling
+    """
+    logits = 3 * torch.randn(2, 4, 6, 12, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    probs = spatial_softmax(logits)
+    for pool in (3, 2, 1):
+        result = answer_tensor(pooled_diversity, probs, pool, shape=())
+        wanted = diversity_loss(probs, pool)
+        for other, reason in _pooled_mistakes(probs, pool):
+            if not close(other, wanted) and close(result, other):
+                raise WrongAnswer(f"with pool {pool}: {reason}")
+        if not close(result, wanted):
+            raise WrongAnswer(
+                f"with pool {pool}, on maps of 6 x 12: the loss is {float(wanted):.4f}, yours is {float(result):.4f}"
+            )
+
+
+def _pooled_mistakes(probs: Tensor, pool: int) -> list[tuple[Tensor, str]]:
+    """What plausible mistakes give, and what to say of each."""
+    batch, landmarks, height, width = probs.shape
+    blocks = probs.view(batch, landmarks, height // pool, pool, width // pool, pool)
+    summed = blocks.sum(dim=(3, 5))
+    scrambled = probs.reshape(batch, landmarks, pool, height // pool, pool, width // pool).sum(dim=(2, 4))
+    sideways = probs.reshape(batch, landmarks, height // pool, width // pool, pool, pool).sum(dim=(4, 5))
+    winners = summed.amax(dim=1).flatten(1).sum(dim=1)  # (B,)
+    return [
+        (diversity_loss(probs), "you gave eq. 8 without pooling"),
+        (
+            landmarks - winners.mean() / pool**2,
+            "your squares hold the mean of their pixels, and the equation has their sum",
+        ),
+        (
+            landmarks - blocks.amax(dim=(3, 5)).amax(dim=1).flatten(1).sum(dim=1).mean(),
+            "you took the largest pixel of each square: sum over the pixels of a square first",
+        ),
+        (
+            landmarks - scrambled.amax(dim=1).flatten(1).sum(dim=1).mean(),
+            "your squares are made of pixels that lie H/m and W/m apart: H splits into (H/m, m), in this order",
+        ),
+        (
+            landmarks - sideways.amax(dim=1).flatten(1).sum(dim=1).mean(),
+            "a map cannot be viewed as (H/m, W/m, m, m): split each side on its own, (H/m, m, W/m, m)",
+        ),
+        (batch * diversity_loss(probs, pool), "you summed over the batch, and the loss is its mean"),
+        (diversity_loss(probs, pool) / landmarks, "you divided by K, and eq. 8 does not"),
+        (winners.mean(), "this is the sum of the largest; take it from K"),
+        (-winners.mean(), "K is missing: K minus the sum of the largest"),
+    ]
+
+
+@verdict("the gradient of eq. 8, without autograd")
+def check_diversity_gradient(diversity_gradient: Callable[[Tensor], Tensor]) -> None:
+    """Check `diversity_gradient(logits (B, K, H, W)) -> (B, K, H, W)`.
+
+    Example:
+        >>> check_diversity_gradient(lambda logits: torch.zeros_like(logits))
+        ✘ wrong: all zero: the maps of the check do overlap
+    """
+    logits = 2 * torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    probs = spatial_softmax(logits)
+    result = answer_tensor(diversity_gradient, logits.clone(), shape=(3, 4, 5, 6))
+    wanted = _gradient(logits)
+    lost = (probs < probs.amax(dim=1, keepdim=True)).double()
+    if not result.any():
+        raise WrongAnswer("all zero: the maps of the check do overlap")
+    for other, reason in (
+        (lost / 3, "this is the gradient with respect to the probabilities: it has to pass the softmax"),
+        (lost, "this is the gradient with respect to the probabilities: it has to pass the softmax"),
+        (probs * lost / 3, "the softmax is missing its second part: what one pixel gains, the map's others lose"),
+        (probs * lost, "the softmax is missing its second part: what one pixel gains, the map's others lose"),
+        (probs * (1 - probs) * lost / 3, "other pixels of the map count too: p (d - Σ p d), with the sum over the map"),
+        (-wanted, "the sign is turned round: a gradient points to where the loss grows"),
+        (3 * wanted, "the loss is the mean over the batch, so its gradient is divided by B"),
+    ):
+        if close(result, other):
+            raise WrongAnswer(reason)
+    if not close(result, wanted, 1e-6):
+        off = float((result - wanted).abs().max())
+        raise WrongAnswer(f"on three images with four maps of 5 x 6: autograd's gradient differs by up to {off:.2g}")
+
+
+def _gradient(logits: Tensor) -> Tensor:
+    with torch.enable_grad():
+        leaf = logits.detach().clone().requires_grad_()
+        return torch.autograd.grad(diversity_loss(spatial_softmax(leaf)), leaf)[0]

@@ -1,0 +1,148 @@
+"""Checks for lesson 09: the price of neat clusters, the gradient of eq. 3 by hand, dead prototypes brought back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, verdict
+from tusklite.losses import kmeans_softmin_loss
+
+
+@verdict("that is what ten neat clusters cost, and what any other number of them costs")
+def check_neat_loss(neat_loss: Callable[[int, float, bool], float]) -> None:
+    """Check `neat_loss(count, scale, squared) -> loss`.
+
+    Example:
+        >>> check_neat_loss(lambda count, scale, squared: math.log(count))
+        ✘ wrong: 10 prototypes, scale 1: this is ln M, the price when all prototypes are equally far
+    """
+    for count, scale, squared in ((10, 1.0, False), (10, 0.625, True), (2, 1.0, False), (24, 3.0, False)):
+        result = answer(neat_loss, count, scale, squared)
+        try:
+            found = float(result)
+        except (TypeError, ValueError):
+            raise WrongAnswer(f"a number is asked for, yours gives {type(result).__name__}") from None
+        others, apart = count - 1, math.sqrt(2 * count / (count - 1))
+        wanted = _price(others, apart, scale, squared)
+        for other, reason in (
+            (math.log(count), "this is ln M, the price when all prototypes are equally far"),
+            (_price(others, 2.0, scale, squared), "this is the price of the collapse, where all others are 2 away"),
+            (_price(others, math.sqrt(2), scale, squared), "prototypes at right angles are not as far apart as can be"),
+            (_price(count, apart, scale, squared), "you counted the nearest prototype among the others"),
+            (_price(others, apart, scale, not squared), "distances and squared distances are mixed up"),
+            (_price(others, apart, 1.0, squared), "the scale is missing"),
+            (math.exp(-wanted), "this is the largest probability; the loss is minus its logarithm"),
+            (-wanted, "the sign is turned round: minus the logarithm of something below 1 is above 0"),
+        ):
+            if math.isclose(found, other, rel_tol=1e-4) and not math.isclose(wanted, other, rel_tol=1e-3):
+                raise WrongAnswer(f"{count} prototypes, scale {scale:g}: {reason}")
+        if not math.isclose(found, wanted, rel_tol=1e-3):
+            kind = "squared distances" if squared else "distances"
+            raise WrongAnswer(
+                f"{count} prototypes, scale {scale:g}, {kind}: it should be {wanted:.3f}, not {found:.3f}"
+            )
+
+
+@verdict("it is autograd's gradient: towards the nearest, away from all, each as strongly as its probability")
+def check_softmin_gradient(softmin_gradient: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """Check `softmin_gradient(descriptors, prototypes, scale) -> (N, C)`.
+
+    Example:
+        >>> check_softmin_gradient(lambda descriptors, prototypes, scale: torch.zeros_like(descriptors))
+        ✘ wrong: all slopes are 0: only a descriptor that has all prototypes on one spot may stay where it is
+    """
+    for seed, scale in ((0, 1.0), (1, 2.5)):
+        generator = torch.Generator().manual_seed(seed)
+        descriptors = torch.randn(7, 5, generator=generator, dtype=torch.float64)
+        prototypes = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+        found = answer_tensor(softmin_gradient, descriptors.clone(), prototypes.clone(), scale, shape=(7, 5)).detach()
+        wanted = _slope(descriptors, prototypes, scale)
+        away = descriptors[:, None] - prototypes
+        units = away / away.norm(dim=2, keepdim=True)  # (N, M, C)
+        nearest = units[torch.arange(7), away.norm(dim=2).argmin(dim=1)]
+        if not found.any():
+            raise WrongAnswer(
+                "all slopes are 0: only a descriptor that has all prototypes on one spot may stay where it is"
+            )
+        for other, reason in (
+            (7 * wanted, "seven times too large: the loss is a mean over descriptors"),
+            (-wanted, "the sign is turned round: the gradient points uphill"),
+            (scale * nearest / 7, "this is the pull of the nearest alone; the others push, in the denominator"),
+            (wanted - scale * nearest / 7, "these are the pushes alone; the nearest, in the numerator, is missing"),
+            (_slope(descriptors, prototypes, scale, squared=True), "this is the gradient for squared distances"),
+            (wanted / scale, "the scale is right in the probabilities, and missing before the directions"),
+            (scale * _slope(descriptors, prototypes, 1.0), "the scale is missing in the probabilities"),
+            (scale * (nearest - units.mean(dim=1)) / 7, "the others push by their probabilities, not all the same"),
+        ):
+            if close(found, other) and not close(wanted, other):
+                raise WrongAnswer(f"scale {scale:g}: {reason}")
+        if not close(found, wanted):
+            off = float((found - wanted).abs().max())
+            raise WrongAnswer(f"scale {scale:g}: yours is up to {off:.3g} from autograd's")
+
+
+@verdict("whoever wins nothing goes where the need is greatest, and nobody else moves")
+def check_revive(revive: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Check `revive(prototypes, descriptors) -> (M, C)`.
+
+    Example:
+        >>> check_revive(lambda prototypes, descriptors: prototypes)
+        ✘ wrong: 3 prototypes win nothing, and none of them has moved
+    """
+    for seed, dead in ((0, 3), (1, 1), (2, 0)):
+        generator = torch.Generator().manual_seed(seed)
+        descriptors = torch.randn(40, 3, generator=generator)
+        prototypes = torch.randn(6, 3, generator=generator)
+        lost = torch.randperm(6, generator=generator)[:dead].sort().values
+        prototypes[lost] += 50 * (lost[:, None] + 1)
+        gaps, nearest = torch.cdist(descriptors, prototypes).min(dim=1)
+        lost = (nearest.bincount(minlength=6) == 0).nonzero()[:, 0]  # who won nothing by chance is dead as well
+        given = prototypes.clone()
+        found = answer_tensor(revive, given, descriptors.clone(), shape=(6, 3)).detach()
+        if not torch.equal(given, prototypes):
+            raise WrongAnswer("you moved the prototypes that were given: work on a copy")
+        kept = torch.ones(6, dtype=torch.bool)
+        kept[lost] = False
+        if not torch.equal(found[kept], prototypes[kept]):
+            raise WrongAnswer(f"{int(kept.sum())} prototypes win something, and not all of them stay where they are")
+        if not len(lost):
+            continue
+        if torch.equal(found[lost], prototypes[lost]):
+            raise WrongAnswer(f"{len(lost)} prototypes win nothing, and none of them has moved")
+        order = gaps.argsort(descending=True)
+        wanted = descriptors[order[: len(lost)]]
+        for other, reason in (
+            (descriptors[order[:1]].expand(len(lost), -1), "all go to the same descriptor, and one of them would do"),
+            (descriptors[gaps.argsort()[: len(lost)]], "they go to those who are served best; the need is elsewhere"),
+            (descriptors[order[: len(lost)]].flip(0), "the first of the dead goes to the worst served"),
+            (
+                descriptors[torch.cdist(descriptors, prototypes).max(dim=1).values.argsort(descending=True)][
+                    : len(lost)
+                ],
+                "how badly a descriptor is served is its distance to the nearest prototype, not to the farthest",
+            ),
+        ):
+            if torch.equal(found[lost], other) and not torch.equal(other, wanted):
+                raise WrongAnswer(f"{len(lost)} dead prototypes: {reason}")
+        if not close(found[lost], wanted):
+            raise WrongAnswer(
+                f"{len(lost)} dead prototypes: they should stand on the descriptors that are farthest from the "
+                "prototype nearest to them"
+            )
+
+
+def _price(others: int, apart: float, scale: float, squared: bool) -> float:
+    """The loss of a descriptor on its prototype, all others equally far from it."""
+    return math.log1p(others * math.exp(-scale * (apart**2 if squared else apart)))
+
+
+def _slope(descriptors: Tensor, prototypes: Tensor, scale: float, squared: bool = False) -> Tensor:
+    """The gradient of eq. 3 to the descriptors, by autograd."""
+    point = descriptors.clone().requires_grad_()
+    with torch.enable_grad():
+        loss = kmeans_softmin_loss(point, prototypes, scale, squared)
+        return torch.autograd.grad(loss, point)[0]

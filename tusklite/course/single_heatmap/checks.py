@@ -1,0 +1,215 @@
+"""Checks for lesson 06: a temperature for a share, greedy maxima, a background left out, slopes of descriptors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, verdict
+from tusklite.ops.keypoints import non_max_suppression, sample_descriptors
+
+
+@verdict("at your temperatures the peak holds the share that was asked for")
+def check_temperature_for_share(temperature_for_share: Callable[[float, float, float, int], float]) -> None:
+    """Check `temperature_for_share(share, peak, background, pixels) -> temperature`.
+
+    Example:
+        >>> check_temperature_for_share(lambda share, peak, background, pixels: (peak - background) * share)
+        ✘ wrong: peak 0.95, background 0.3, 169 pixels, share 0.5: at your temperature 0.325 the peak holds 4%
+    """
+    for share, peak, background, pixels in ((0.5, 0.95, 0.3, 169), (0.9, 0.8, 0.05, 49), (0.2, 0.6, 0.5, 25)):
+        result = answer(temperature_for_share, share, peak, background, pixels)
+        try:
+            temperature = float(result)
+        except (TypeError, ValueError):
+            raise WrongAnswer(f"a number is asked for, yours gives {type(result).__name__}") from None
+        height, odds, others = peak - background, share / (1 - share), pixels - 1
+        wanted = height / math.log(others * odds)
+        for other, reason in (
+            (1 / wanted, "this is 1 / t: the temperature divides the scores"),
+            (-wanted, "the sign is turned round: a temperature is above 0"),
+            (height / math.log10(others * odds), "that is a logarithm to base 10; the softmax is made of powers of e"),
+            (height / math.log(pixels * odds), "you counted the peak among the others, of which there are n - 1"),
+            (height / math.log(odds) if odds != 1 else math.nan, "you forgot that n - 1 others share the rest"),
+            (height / math.log(others * share), "s belongs over 1 - s: the peak against all the others"),
+            (peak / math.log(others * odds), "only the difference of peak and background counts"),
+        ):
+            if math.isclose(temperature, other, rel_tol=1e-4):
+                raise WrongAnswer(f"share {share:g}, {pixels} pixels: {reason}")
+        if not (temperature > 0 and math.isfinite(temperature)):
+            raise WrongAnswer(f"a temperature is above 0, yours gives {temperature:g}")
+        held = 1 / (1 + others * math.exp(-min(height / temperature, 700)))
+        if not math.isclose(temperature, wanted, rel_tol=1e-3):
+            raise WrongAnswer(
+                f"peak {peak:g}, background {background:g}, {pixels} pixels, share {share:g}: at your temperature "
+                f"{temperature:.3g} the peak holds {100 * held:.0f}%"
+            )
+
+
+@verdict("one after the other, the largest that is left, and its window is wiped")
+def check_greedy_maxima(greedy_maxima: Callable[[Tensor, int, int], Tensor]) -> None:
+    """Check `greedy_maxima(heatmap, k, window) -> flat positions (k,)` of one map `(H, W)`.
+
+    Example:
+        >>> check_greedy_maxima(lambda heatmap, k, window: heatmap.flatten().topk(k).indices)
+        ✘ wrong: window 5: these are the 6 largest pixels; none of them has been kept out of another's window
+    """
+    for seed, window in ((0, 5), (1, 3), (2, 9)):
+        heatmap, k = _smooth(17, 23, seed), 6
+        given = heatmap.clone()
+        found = answer_tensor(greedy_maxima, given, k, window, shape=(k,))
+        if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+            raise WrongAnswer(f"positions are whole numbers, yours are of type {found.dtype}")
+        if not torch.equal(given, heatmap):
+            raise WrongAnswer("you wiped the heatmap that was given: work on a copy, its owner still needs it")
+        found, wanted = found.tolist(), _greedy(heatmap, k, window // 2)
+        peaks = non_max_suppression(heatmap[None, None], window).flatten()
+        scores = heatmap.flatten().masked_fill(~peaks, -torch.inf)
+        for other, reason in (
+            (heatmap.flatten().topk(k).indices.tolist(), f"these are the {k} largest pixels; none of them has been "
+             "kept out of another's window"),
+            (scores.topk(k).indices.tolist(), "these are the maxima of `suppress`; the greedy way also takes what is "
+             "the largest of what is left, maximum or not"),
+            (wanted[::-1], "the right pixels, weakest first; strongest first is asked for"),
+            (_greedy(heatmap, k, window), "you wiped as many pixels to each side as the window is wide"),
+            (_greedy(heatmap, k, window // 2 - 1), "you wiped one pixel too few to each side"),
+            (_greedy(heatmap, k, window // 2, after=0), "you wiped one pixel too few below and to the right; a "
+             "slice does not hold its end"),
+            (_greedy(heatmap, k, window // 2, wraps=True), "near the upper or left border nothing was wiped; a slice "
+             "that starts below 0 counts from the other end"),
+        ):  # fmt: skip
+            if found == other and other != wanted:
+                raise WrongAnswer(f"window {window}: {reason}")
+        if found != wanted:
+            place = next(i for i, pair in enumerate(zip(found, wanted, strict=True)) if pair[0] != pair[1])
+            raise WrongAnswer(
+                f"window {window}: pixel {place + 1} should be at (row, column) {divmod(wanted[place], 23)}, yours is "
+                f"at {divmod(found[place], 23)}"
+            )
+
+
+@verdict("the background has no vote any more, and the point is where the peak is")
+def check_refine_above_background(refine_above_background: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """Check `refine_above_background(values (K, n), places (K, n, 2), temperature) -> (K, 2)`.
+
+    Example:
+        >>> def refine_above_background(values, places, temperature):
+        ...     return places.mean(dim=1)
+        >>> check_refine_above_background(refine_above_background)
+        ✘ wrong: at temperature 0.2: yours is 0.33 from where it should be
+    """
+    generator = torch.Generator().manual_seed(4)
+    values = torch.rand(5, 25, generator=generator) ** 3
+    places = 2 * torch.rand(5, 25, 2, generator=generator) - 1
+    for temperature in (0.2, 1.0, 0.005):
+        result = answer(refine_above_background, values.clone(), places.clone(), temperature)
+        if isinstance(result, Tensor) and not torch.isfinite(result).all():
+            raise WrongAnswer(
+                f"at temperature {temperature:g}: NaN or infinite, since e^{float(values.max()) / temperature:.0f} is "
+                "too large for a float; take the largest value off all of them before the exponential"
+            )
+        found = answer_tensor(lambda result=result: result, shape=(5, 2))
+        softmax = (values / temperature).softmax(dim=1)
+        lowest, mean = values.min(dim=1, keepdim=True).values, values.mean(dim=1, keepdim=True)
+        wanted = _centre(_excess(values, lowest, temperature), places)
+        loose = softmax - softmax.min(dim=1, keepdim=True).values
+        for other, reason in (
+            (_centre(softmax, places), "this is the plain soft-argmax: what is taken off before the exponential "
+             "multiplies all weights by one factor, which goes out again"),
+            ((loose[..., None] * places).sum(dim=1), "the weights no longer sum to 1: divide by what they sum to"),
+            (_centre(_excess(values, mean, temperature), places), "you took off the mean, and some weights are "
+             "negative; the background is the smallest value"),
+            (_centre((values - lowest).clamp_min(0), places), "you weigh by the scores themselves; the exponential "
+             "is missing"),
+        ):  # fmt: skip
+            if close(found, other, 1e-3) and not close(wanted, other, 1e-3):
+                raise WrongAnswer(f"at temperature {temperature:g}: {reason}")
+        if not close(found, wanted, 1e-3):
+            off = float((found.detach() - wanted).norm(dim=-1).max())
+            raise WrongAnswer(f"at temperature {temperature:g}: yours is {off:.2f} from where it should be")
+
+
+@verdict("your slopes are autograd's, in x and in y")
+def check_descriptor_slopes(descriptor_slopes: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Check `descriptor_slopes(features, xy) -> (B, K, C, 2)`, the derivatives of descriptors by x and by y.
+
+    Example:
+        >>> check_descriptor_slopes(lambda features, xy: torch.zeros(2, 6, 3, 2))
+        ✘ wrong: all slopes are 0: a floor has none, but how far a point lies from it has
+    """
+    generator = torch.Generator().manual_seed(5)
+    height, width = 7, 11
+    features = torch.randn(2, 3, height, width, generator=generator, dtype=torch.float64)
+    # Between the outermost pixel centres, and never on the line between two pixels.
+    cell = torch.stack([torch.randint(0, size - 1, (2, 6), generator=generator) for size in (width, height)], dim=-1)
+    place = cell + 0.1 + 0.8 * torch.rand(2, 6, 2, generator=generator, dtype=torch.float64)
+    size = torch.tensor([width, height], dtype=torch.float64)
+    xy = (2 * place + 1) / size - 1
+    found = answer_tensor(descriptor_slopes, features.clone(), xy.clone(), shape=(2, 6, 3, 2))
+    point = xy.clone().requires_grad_()
+    with torch.enable_grad():
+        sampled = sample_descriptors(features, point)  # (B, K, C)
+        by_channel = [torch.autograd.grad(sampled[..., c].sum(), point, retain_graph=True)[0] for c in range(3)]
+    wanted = torch.stack(by_channel, dim=2)  # (B, K, C, 2)
+    if not found.any():
+        raise WrongAnswer("all slopes are 0: a floor has none, but how far a point lies from it has")
+    per_pixel = wanted / (size / 2)
+    for other, reason in (
+        (wanted.flip(-1), "x and y are swapped: to the right is x, and comes first"),
+        (-wanted, "the sign is turned round: right minus left, lower minus upper"),
+        (per_pixel, "these are slopes per pixel; x runs over W / 2 pixels while it grows by 1"),
+        (per_pixel / (size / 2), "the step from pixels to [-1, 1] is the wrong way round: times W / 2, not over it"),
+        (per_pixel * size, "too large by 2: W pixels share a length of 2"),
+        (per_pixel * size.flip(0) / 2, "W and H are swapped: a step in x crosses W / 2 pixels"),
+        (_nearest_slopes(features, cell) * size / 2, "you took the difference along one side of the cell only; the "
+         "other side counts by how near it is"),
+    ):  # fmt: skip
+        if close(found, other):
+            raise WrongAnswer(f"on random features of {height} x {width}: {reason}")
+    if not close(found, wanted):
+        wrong = [name for axis, name in enumerate("xy") if not close(found[..., axis], wanted[..., axis])]
+        raise WrongAnswer(
+            f"on random features of {height} x {width}: the slopes in {' and '.join(wrong)} are not right"
+        )
+
+
+def _smooth(height: int, width: int, seed: int) -> Tensor:
+    """A bumpy map (H, W) whose values all differ, with long slopes: one summit near a corner, one in the middle."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(1, 1, height, width, generator=generator, dtype=torch.float64)
+    bumps = torch.nn.functional.avg_pool2d(noise, 3, stride=1, padding=1)[0, 0]
+    row, column = torch.arange(height)[:, None], torch.arange(width)
+    away = [(row - up) ** 2 + 1.5 * (column - left) ** 2 for up, left in ((1, 1), (height // 2, width // 2))]
+    return 0.5 * bumps - 0.3 * torch.minimum(*away).sqrt().clamp_max(8)
+
+
+def _greedy(heatmap: Tensor, k: int, reach: int, after: int = 1, wraps: bool = False) -> list[int]:
+    """Greedy maxima by loops, or with a mistake: a slice that ends too early, or one that starts below 0."""
+    left, found = heatmap.clone(), []
+    for _ in range(k):
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        found.append(row * left.shape[1] + column)
+        start = [place - reach if wraps else max(place - reach, 0) for place in (row, column)]
+        left[start[0] : row + reach + after, start[1] : column + reach + after] = -torch.inf
+        left[row, column] = -torch.inf
+    return found
+
+
+def _excess(values: Tensor, floor: Tensor, temperature: float) -> Tensor:
+    top = values.max(dim=1, keepdim=True).values
+    return ((values - top) / temperature).exp() - ((floor - top) / temperature).exp()
+
+
+def _centre(weights: Tensor, places: Tensor) -> Tensor:
+    return (weights[..., None] * places).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+
+
+def _nearest_slopes(features: Tensor, cell: Tensor) -> Tensor:
+    """Differences per pixel from the upper left of the four pixels alone, (B, K, C, 2)."""
+    column, row = cell.unbind(-1)
+    batch = torch.arange(len(features))[:, None]
+    first = features[batch, :, row, column]
+    return torch.stack([features[batch, :, row, column + 1] - first, features[batch, :, row + 1, column] - first], -1)

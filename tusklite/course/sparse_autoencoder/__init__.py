@@ -1,0 +1,22 @@
+"""The lesson "sparse autoencoder": its checks and figures."""
+
+from __future__ import annotations
+
+from tusklite.course.sparse_autoencoder.checks import (
+    check_blend_with_background,
+    check_equal_say,
+    check_keypoint_worth,
+    check_splat_slope,
+)
+from tusklite.course.sparse_autoencoder.figures import answers_to_a_move, copies_and_distances, splat_maps, tint
+
+__all__ = [
+    "answers_to_a_move",
+    "check_blend_with_background",
+    "check_equal_say",
+    "check_keypoint_worth",
+    "check_splat_slope",
+    "copies_and_distances",
+    "splat_maps",
+    "tint",
+]

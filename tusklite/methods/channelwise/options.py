@@ -1,0 +1,35 @@
+"""Weights and warp of the channel-wise training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tusklite.arguments import require_choice, require_integer, require_number
+from tusklite.geometry import WARPS
+
+
+@dataclass(frozen=True)
+class ChannelwiseOptions:
+    """Weights and warp of the training.
+
+    Attributes:
+        equivariance: weight of the alignment of the probability maps (Thewlis et al. 2017, eq. 6), in units of [-1, 1].
+        diversity: weight of what keeps the channels apart (the same, eq. 8), for each of the two views.
+        pool: side of the squares of its pooled form, in pixels of the map; must divide the map.
+        warp: name of the warp between the two views.
+        learning_rate: Adam's.
+    """
+
+    equivariance: float = 0.1
+    diversity: float = 0.1
+    pool: int = 5
+    warp: str = "tusk-mnist"
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        for name in ("equivariance", "diversity"):
+            require_number(name, getattr(self, name))
+        require_integer("pool", self.pool, low=1)
+        require_number("learning_rate", self.learning_rate, open_low=True)
+        require_choice("warp", self.warp, tuple(WARPS))

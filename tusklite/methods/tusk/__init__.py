@@ -1,0 +1,9 @@
+"""TUSK (Jin et al. 2022): its network, its options, its alternating training."""
+
+from __future__ import annotations
+
+from tusklite.methods.tusk.model import TUSK, TUSKConfig, TUSKOutput
+from tusklite.methods.tusk.options import AlternationOptions
+from tusklite.methods.tusk.training import AlternatingTraining, TwoViews
+
+__all__ = ["TUSK", "AlternatingTraining", "AlternationOptions", "TUSKConfig", "TUSKOutput", "TwoViews"]

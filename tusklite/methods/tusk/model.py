@@ -1,0 +1,261 @@
+"""TUSK (Jin et al. 2022): an image becomes K keypoints with descriptors, and an image again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
+from tusklite.methods.tusk.position import PositionRegression
+from tusklite.methods.weights import load_model, save_model
+from tusklite.nets.heatmap_head import HeatmapHead
+from tusklite.nets.unet import PADDINGS, UNet
+from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
+from tusklite.ops.keypoints import Keypoints, detect_keypoints, sample_descriptors
+from tusklite.ops.prototypes import Prototypes
+
+KIND = "tusklite-tusk"
+DARKEST = 1e-6  # a blended pixel is at least so far from 0 and 1, or its logit would be infinite
+
+
+@dataclass(frozen=True)
+class TUSKConfig:
+    """The shape of a TUSK network. The defaults are the paper's on MNIST-Hard, read with the authors' code.
+
+    Attributes:
+        keypoints: K, how many keypoints an image has.
+        prototypes: M, how many kinds of keypoint there are.
+        image_channels: 1 for grey, 3 for colour.
+        descriptor_channels: C.
+        width: channels of the U-Nets' first level.
+        levels: resolutions of the U-Nets.
+        groups: groups of the normalisations.
+        window: odd side of the non-maximum suppression and soft-argmax, in pixels of the map.
+        temperature: of the soft-argmax.
+        splat_sigma: standard deviation of the decoder's Gaussians, in pixels of the map.
+        stem: beyond the paper where above 1. The networks work on maps that are so many times smaller than
+            the image (pixels move into channels, nothing is lost): a step costs a quarter at 2.
+        decoder_output: "linear" as in the paper, or "sigmoid" for a reconstruction by cross-entropy.
+        standardize: beyond the paper. Each channel of the sampled descriptors is brought to mean 0 and
+            variance 1 over the batch before they get length 1; without it they lie in a narrow cone and
+            hardly differ.
+        remove_position: beyond the paper. What a descriptor tells of its place in the image is taken out
+            before clustering; without it some seeds sort the digits by height in the image.
+        padding: what convolutions see beyond the border, "zeros" as in the paper. Beyond it, "replicate": a network
+            that sees zeros there can tell where it is, and some seeds make a cluster of the digits near one edge.
+        aggregation: "sum" draws all keypoints in one pass of the decoder; "alpha" draws each alone and blends, which
+            takes K passes and gives a mask for each.
+    """
+
+    keypoints: int = 9
+    prototypes: int = 10
+    image_channels: int = 1
+    descriptor_channels: int = 32
+    width: int = 32
+    levels: int = 4
+    groups: int = 32
+    window: int = 13
+    temperature: float = 0.2
+    splat_sigma: float = 0.05**0.5
+    stem: int = 1
+    decoder_output: str = "linear"
+    standardize: bool = False
+    remove_position: bool = False
+    padding: str = "zeros"
+    aggregation: str = "sum"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no network can have."""
+        sizes = (
+            "keypoints",
+            "prototypes",
+            "image_channels",
+            "descriptor_channels",
+            "width",
+            "levels",
+            "groups",
+            "stem",
+        )
+        for name in sizes:
+            require_integer(name, getattr(self, name), low=1)
+        require_integer("window", self.window, low=1, odd=True)
+        require_number("temperature", self.temperature, open_low=True)
+        require_number("splat_sigma", self.splat_sigma, open_low=True)
+        require_choice("padding", self.padding, PADDINGS)
+        require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
+        require_choice("aggregation", self.aggregation, ("sum", "alpha"))
+
+
+class TUSKOutput(NamedTuple):
+    """What TUSK says of a batch of images.
+
+    Attributes:
+        heatmap: `(B, 1, h, w)` in (0, 1).
+        features: `(B, C, h, w)`.
+        keypoints: `Keypoints`, strongest first.
+        descriptors: `(B, K, C)` of unit length, as the decoder and the prototypes get them.
+        assignment: `(B, K)` nearest prototype of each keypoint.
+        reconstruction: `(B, channels, H, W)`.
+    """
+
+    heatmap: Tensor
+    features: Tensor
+    keypoints: Keypoints
+    descriptors: Tensor
+    assignment: Tensor
+    reconstruction: Tensor
+
+
+class TUSK(nn.Module):
+    """Encoder, keypoint detector, prototypes and decoder (Jin et al. 2022, figure 2).
+
+    Args:
+        config: the shape of the network.
+
+    Example:
+        >>> model = TUSK(TUSKConfig(keypoints=2, prototypes=3, width=8, levels=2, groups=8, stem=2, window=5))
+        >>> output = model.eval()(torch.rand(1, 1, 20, 24))
+        >>> output.keypoints.xy.shape, output.assignment.shape, output.reconstruction.shape
+        (torch.Size([1, 2, 2]), torch.Size([1, 2]), torch.Size([1, 1, 20, 24]))
+    """
+
+    def __init__(self, config: TUSKConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.descriptor_channels
+        stem_channels = config.image_channels * config.stem**2
+        unet = {"width": config.width, "levels": config.levels, "groups": config.groups, "padding": config.padding}
+        self.encoder = UNet(stem_channels, channels, **unet)
+        self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding)
+        alpha_channels = config.stem**2 if config.aggregation == "alpha" else 0
+        self.decoder = UNet(channels, stem_channels + alpha_channels, **unet)
+        self.prototypes = Prototypes(config.prototypes, channels)
+        self.standardization = nn.BatchNorm1d(channels, affine=False) if config.standardize else nn.Identity()
+        self.position = PositionRegression(channels) if config.remove_position else None
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images `(B, channels, H, W)` to heatmaps `(B, 1, h, w)` and features `(B, C, h, w)` (section 3.1)."""
+        features = self.encoder(F.pixel_unshuffle(images, self.config.stem))
+        return self.heatmap_head(features), features
+
+    def detect(self, heatmap: Tensor, k: int | None = None) -> Keypoints:
+        """The K strongest keypoints of a heatmap; another `k` than in training for images with more or fewer things."""
+        k = self.config.keypoints if k is None else k
+        return detect_keypoints(heatmap, k, self.config.window, self.config.temperature)
+
+    def describe(self, features: Tensor, xy: Tensor) -> Tensor:
+        """Descriptors `(B, K, C)` of unit length at points `(B, K, 2)`; the points get no gradient from here."""
+        sampled = sample_descriptors(features, xy.detach())
+        flat = self.standardization(sampled.flatten(0, 1).float())
+        return F.normalize(flat, dim=-1).view_as(sampled)
+
+    def clustering_space(self, descriptors: Tensor, xy: Tensor) -> Tensor:
+        """What prototypes see: descriptors `(..., C)`, if so configured without what places `(..., 2)` tell of them."""
+        if self.position is None:
+            return descriptors
+        return F.normalize(descriptors - self.position(xy.detach()), dim=-1)
+
+    def assign(self, descriptors: Tensor, xy: Tensor) -> Tensor:
+        """Nearest prototype `(B, K)` of descriptors `(B, K, C)` at points `(B, K, 2)`."""
+        return self.prototypes.assign(self.clustering_space(descriptors, xy))
+
+    def decode(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
+        """Keypoints back to an image `(B, channels, H, W)` before the output's sigmoid, section 3.2.
+
+        Each descriptor is spread by a Gaussian around its point. With "sum", the score-weighted sum over keypoints goes
+        through the decoder; with "alpha", each keypoint alone, and their layers are blended.
+        """
+        if self.config.aggregation == "alpha":
+            blended, _ = alpha_blend(self.layers(xy, score, descriptors, size))
+            return blended.logit(DARKEST) if self.config.decoder_output == "sigmoid" else blended
+        stem, sigma = self.config.stem, self.config.splat_sigma
+        canvas = score_weighted_sum(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
+        return F.pixel_shuffle(self.decoder(canvas), stem)
+
+    def layers(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
+        """Each keypoint drawn alone, `(B, K, channels + 1, H, W)`: its colours as in the image, and a logit of alpha.
+
+        `alpha_blend` makes them one image and the masks `(B, K, H, W)`: who painted which pixel.
+
+        Raises:
+            ValueError: a model whose aggregation is not "alpha".
+        """
+        require_choice("aggregation", self.config.aggregation, ("alpha",))
+        stem, sigma = self.config.stem, self.config.splat_sigma
+        canvases = separate_splats(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
+        decoded = F.pixel_shuffle(self.decoder(canvases.flatten(0, 1)), stem).unflatten(0, xy.shape[:2])
+        if self.config.decoder_output == "linear":
+            return decoded
+        return torch.cat([decoded[:, :, :-1].sigmoid(), decoded[:, :, -1:]], dim=2)
+
+    def to_image(self, decoded: Tensor) -> Tensor:
+        """What `decode` gives, as an image in [0, 1]."""
+        return decoded.sigmoid() if self.config.decoder_output == "sigmoid" else decoded.clamp(0, 1)
+
+    def forward(self, images: Tensor, k: int | None = None) -> TUSKOutput:
+        """Find, describe, name and redraw the keypoints of images.
+
+        Args:
+            images: `(B, channels, H, W)` in [0, 1]; H and W multiples of the stem.
+            k: how many keypoints; the configuration's where None.
+
+        Returns:
+            A `TUSKOutput`.
+
+        Raises:
+            TypeError, ValueError: another shape or dtype, NaN, or values outside [0, 1].
+        """
+        require_tensor("images", images, ("B", self.config.image_channels, "H", "W"))
+        if images.min() < 0 or images.max() > 1:
+            raise ValueError(f"images: values from {images.min():g} to {images.max():g} were given; allowed are 0 to 1")
+        if images.shape[2] % self.config.stem or images.shape[3] % self.config.stem:
+            raise ValueError(
+                f"images: size {tuple(images.shape[2:])} was given; allowed are multiples of {self.config.stem}"
+            )
+        heatmap, features = self.encode(images)
+        points = self.detect(heatmap, k)
+        descriptors = self.describe(features, points.xy)
+        decoded = self.decode(points.xy, points.score, descriptors, tuple(images.shape[2:]))
+        assignment = self.assign(descriptors, points.xy)
+        return TUSKOutput(heatmap, features, points, descriptors, assignment, self.to_image(decoded))
+
+    @torch.no_grad()
+    def prototype_images(self, size: int = 28) -> Tensor:
+        """What each prototype looks like: one keypoint with its mean as descriptor, decoded alone.
+
+        Args:
+            size: height and width in pixels, a multiple of the stem.
+
+        Returns:
+            `(M, channels, size, size)` in [0, 1].
+
+        Raises:
+            TypeError, ValueError: another size.
+        """
+        require_integer("size", size, low=1)
+        if size % self.config.stem:
+            raise ValueError(f"size: {size} was given; allowed are multiples of {self.config.stem}")
+        means = F.normalize(self.prototypes.means, dim=1).unsqueeze(1)  # (M, 1, C)
+        centre = means.new_zeros(len(means), 1, 2)
+        if self.position is not None:
+            means = F.normalize(means + self.position(centre), dim=-1)
+        return self.to_image(self.decode(centre, means.new_ones(len(means), 1), means, (size, size)))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write weights and configuration as safetensors, under a temporary name first."""
+        save_model(path, self, KIND)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> TUSK:
+        """Read what `save` wrote, ready to use.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not a TUSK model, or damaged; the message names the file.
+        """
+        return load_model(path, KIND, lambda config: cls(TUSKConfig(**config))).to(device)

@@ -1,0 +1,107 @@
+"""Weights and schedule of TUSK's training: the paper's by default, every departure a named option that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tusklite.arguments import require_choice, require_integer, require_number
+from tusklite.geometry import WARPS
+
+
+@dataclass(frozen=True)
+class AlternationOptions:
+    """Weights and schedule of TUSK's training. The defaults are the paper's, completed by the authors' code.
+
+    A weight of 0 leaves a term out. Fractions are of the whole training.
+
+    Attributes:
+        reconstruction: weight of eq. 1, above 0.
+        kmeans: weight of eq. 3.
+        kmeans_scale: multiplies the squared distances of eq. 3, per channel, as the authors' code has it.
+        heatmap_equivariance: weight of eq. 4 on heatmaps.
+        feature_equivariance: weight of eq. 4 on feature maps.
+        warp: name of the warp that makes the second view.
+        learning_rate: Adam's, for encoder and decoder.
+        prototype_steps: sliced-Wasserstein steps for each network step: 8 in the text, 5 in the authors' MNIST
+            configuration.
+        prototype_learning_rate: Adam's, for the prototypes; beyond the paper where below 0.1. A step of 0.1 along each
+            of 32 channels is 0.57 long, on a sphere of radius 1: it scatters prototypes that were in place.
+        projections: directions of eq. 2.
+        count_momentum: how slowly mixture weights follow the batch; 0 as in the authors' code.
+        descriptor_equivariance: beyond the paper. Same keypoint, two views: normalised descriptors should agree. In
+            place of `feature_equivariance`, which the network meets by making the features small.
+        background: beyond the paper. Weight of the mean score away from the keypoints, whose windows are
+            `background_window` wide; without it maxima of the background become keypoints, and a prototype is spent on
+            them.
+        background_window: odd side of those windows, in pixels of the map.
+        information: beyond the paper. Weight of the mutual information between assignments of a keypoint in two views.
+        neighbour_information: beyond the paper. The same between a keypoint and its nearest neighbour in earlier
+            batches.
+        sharpness: multiplies the cosine before the softmax of those assignments.
+        over_prototypes: beyond the paper. Size of a second, finer set of prototypes for the information terms; 0 for
+            none.
+        over_prototype_steps: its sliced-Wasserstein steps.
+        memory: how many earlier descriptors neighbours are looked for in.
+        clustering_from: beyond the paper where above 0. Before this fraction the autoencoder learns alone: clusters of
+            descriptors that mean nothing yet would be kept.
+        recluster_at: beyond the paper. At these fractions prototypes restart from a partition found without labels
+            (`tusklite.ops.partitions`); the prototypes take no part before the first one.
+        recluster_scenes: how many training scenes those partitions are found on.
+        decode_share: beyond the paper where below 1. Share of the images that are decoded once clustering has begun:
+            localisation is learnt by then, and decoding is a third of a step.
+    """
+
+    reconstruction: float = 1.0
+    kmeans: float = 0.01
+    kmeans_scale: float = 20.0
+    heatmap_equivariance: float = 0.01
+    feature_equivariance: float = 100.0
+    warp: str = "tusk-mnist"
+    learning_rate: float = 1e-3
+    prototype_steps: int = 8
+    prototype_learning_rate: float = 0.1
+    projections: int = 100
+    count_momentum: float = 0.0
+    descriptor_equivariance: float = 0.0
+    background: float = 0.0
+    background_window: int = 7
+    information: float = 0.0
+    neighbour_information: float = 0.0
+    sharpness: float = 12.5
+    over_prototypes: int = 0
+    over_prototype_steps: int = 2
+    memory: int = 8640
+    clustering_from: float = 0.0
+    recluster_at: tuple[float, ...] = ()
+    recluster_scenes: int = 512
+    decode_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        weights = (
+            "kmeans",
+            "heatmap_equivariance",
+            "feature_equivariance",
+            "descriptor_equivariance",
+        )
+        for name in (*weights, "background", "information", "neighbour_information"):
+            require_number(name, getattr(self, name))
+        for name in ("reconstruction", "learning_rate", "prototype_learning_rate", "sharpness", "kmeans_scale"):
+            require_number(name, getattr(self, name), open_low=True)
+        for name in ("count_momentum", "clustering_from", "decode_share"):
+            require_number(name, getattr(self, name), high=1.0)
+        if not isinstance(self.recluster_at, tuple):
+            raise TypeError(f"recluster_at: {self.recluster_at!r} was given; allowed is a tuple of numbers")
+        for fraction in self.recluster_at:
+            require_number("recluster_at", fraction, low=self.clustering_from, high=1.0)
+        for name in ("projections", "memory", "recluster_scenes"):
+            require_integer(name, getattr(self, name), low=1)
+        for name in ("prototype_steps", "over_prototype_steps", "over_prototypes"):
+            require_integer(name, getattr(self, name), low=0)
+        require_integer("background_window", self.background_window, low=1, odd=True)
+        require_choice("warp", self.warp, tuple(WARPS))
+
+    @property
+    def compares_descriptors(self) -> bool:
+        """Whether a term compares the descriptors of one keypoint in two views."""
+        return bool(self.descriptor_equivariance or self.information)

@@ -1,0 +1,302 @@
+"""How TUSK is optimised: prototype steps and network steps in turn (Jin et al. 2022, section 3.3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tusklite import losses
+from tusklite.arguments import require_integer
+from tusklite.geometry import WARPS, ThinPlateSpline, random_tps, warp_images
+from tusklite.methods.base import NonFiniteLoss, network_step, step_generator
+from tusklite.methods.tusk.alarms import count_alarms
+from tusklite.methods.tusk.model import TUSK
+from tusklite.methods.tusk.options import AlternationOptions
+from tusklite.methods.tusk.training_descriptors import SceneSource, position_information, training_descriptors
+from tusklite.ops.keypoints import Keypoints
+from tusklite.ops.partitions import choose_partition, group_means
+from tusklite.ops.prototypes import Prototypes, spherical_kmeans
+
+__all__ = ["AlternatingTraining", "AlternationOptions", "TwoViews"]
+
+
+class TwoViews(NamedTuple):
+    """A batch of images and of their warped twins, encoded; N = 2 B.
+
+    Attributes:
+        images: `(N, C, H, W)`, the B images first.
+        warp: the B warps from the images to their twins.
+        heatmap: `(N, 1, h, w)`.
+        features: `(N, C, h, w)`.
+        keypoints: of each view.
+        descriptors: `(N, K, C)` of unit length.
+        partners: `(N, K, C)` descriptors of the same points, read in the other view; this and what follows are None
+            where no term compares them.
+        partner_xy: `(N, K, 2)` where the other view shows them.
+        shown: `(N, K)` bool: the other view shows the point.
+    """
+
+    images: Tensor
+    warp: ThinPlateSpline
+    heatmap: Tensor
+    features: Tensor
+    keypoints: Keypoints
+    descriptors: Tensor
+    partners: Tensor | None = None
+    partner_xy: Tensor | None = None
+    shown: Tensor | None = None
+
+
+class AlternatingTraining(nn.Module):
+    """TUSK with what its training remembers: a finer set of prototypes, and earlier descriptors.
+
+    One outer step encodes two views once, moves the prototypes several times towards the descriptors (eq. 2), and then
+    moves the network once (eqs. 1, 3, 4). The published code runs the encoder anew in every prototype step; the encoder
+    does not change between them, so the descriptors are the same ones and are reused here.
+
+    Args:
+        model: the network to train.
+        options: weights and schedule.
+        steps: length of the whole training, of which the options' fractions are taken.
+        seed: of everything that is drawn.
+
+    Raises:
+        TypeError, ValueError: steps or seed out of range.
+    """
+
+    def __init__(self, model: TUSK, options: AlternationOptions, steps: int, seed: int = 0) -> None:
+        super().__init__()
+        self.steps = require_integer("steps", steps, low=1)
+        self.seed = require_integer("seed", seed, low=0)
+        self.options = options
+        self.model = model
+        self.precision = torch.float32
+        channels = model.config.descriptor_channels
+        count = options.over_prototypes
+        self.over_prototypes = Prototypes(count, channels) if count else None
+        self.register_buffer("memory", torch.zeros(options.memory if options.neighbour_information else 0, channels))
+        self._over_from = math.floor(options.clustering_from * steps)
+        self._recluster_steps = [math.floor(fraction * steps) for fraction in options.recluster_at]
+        self._cluster_from = min(self._recluster_steps, default=self._over_from)
+
+    def phase(self, step: int) -> str:
+        """Which part of the training a step belongs to: "autoencoder", "over-clustering" or "clustering"."""
+        if step >= self._cluster_from:
+            return "clustering"
+        return "over-clustering" if self.over_prototypes is not None and step >= self._over_from else "autoencoder"
+
+    def identity(self) -> dict[str, object]:
+        """All settings that a checkpoint of this training must share."""
+        return {
+            "model": asdict(self.model.config),
+            "training": asdict(self.options),
+            "steps": self.steps,
+            "seed": self.seed,
+        }
+
+    def compile_networks(self) -> None:
+        """Compile encoder, heatmap head and decoder, where the time goes."""
+        for network in (self.model.encoder, self.model.heatmap_head, self.model.decoder):
+            network.compile()
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """One Adam for encoder and decoder, one for the prototypes; made after the module is on its device."""
+        prototypes = [p for name, p in self.named_parameters() if "prototypes" in name]
+        network = [p for name, p in self.named_parameters() if "prototypes" not in name]
+        return {
+            "network": torch.optim.Adam(network, lr=self.options.learning_rate),
+            "prototypes": torch.optim.Adam(prototypes, lr=self.options.prototype_learning_rate, betas=(0.5, 0.999)),
+        }
+
+    def before_step(self, step: int, data: SceneSource) -> dict[str, object]:
+        """Start a set of prototypes where the schedule says so; returns what happened, for the log."""
+        starts_over = self.over_prototypes is not None and step == self._over_from
+        starts_plain = step == self._cluster_from == self._over_from > 0
+        reclusters = step in self._recluster_steps
+        if not (starts_over or starts_plain or reclusters):
+            return {}
+        generator = step_generator(self.seed, step + self.steps)  # the step's own draws come from another one
+        descriptors, xy = training_descriptors(self.model, data, self.options.recluster_scenes, generator)
+        event: dict[str, object] = {}
+        if starts_over:
+            count = self.options.over_prototypes
+            fine = choose_partition(descriptors, count, generator, over_clusters=())
+            self.over_prototypes.restart(*group_means(descriptors, fine.labels, count))
+        if starts_plain:
+            self.model.prototypes.restart(spherical_kmeans(descriptors, self.model.config.prototypes, generator))
+        if reclusters:
+            given = {}
+            if self.over_prototypes is not None:
+                given["learnt clusters"] = self.over_prototypes.assign(descriptors)
+            if step > self._cluster_from:
+                given["prototypes"] = self.model.prototypes.assign(descriptors)
+            groups = self.model.config.prototypes
+            partition = choose_partition(descriptors, groups, generator, given)
+            self.model.prototypes.restart(*group_means(descriptors, partition.labels, groups))
+            event |= {"partition": partition.name, "partition_information": partition.scores[partition.name]}
+        finest = self.over_prototypes if self.over_prototypes is not None else self.model.prototypes
+        return event | {"position_information": position_information(finest.assign(descriptors), xy)}
+
+    def training_step(
+        self, images: Tensor, step: int, optimizers: dict[str, torch.optim.Optimizer]
+    ) -> dict[str, Tensor]:
+        """Move the prototypes, then the network, on one batch of images.
+
+        Args:
+            images: `(B, C, H, W)` in [0, 1].
+            step: number of this step, from 0.
+            optimizers: what `optimizers()` gave.
+
+        Returns:
+            Each loss term and each alarm (see `count_alarms`) as a scalar tensor without gradient.
+
+        Raises:
+            NonFiniteLoss: before anything of the network is changed.
+        """
+        generator = step_generator(self.seed, step)
+        try:
+            views = self.two_views(images, generator)
+        except NonFiniteLoss as error:
+            raise NonFiniteLoss(f"step {step}: {error}") from None
+        xy = views.keypoints.xy.flatten(0, 1)
+        if self.model.position is not None:
+            self.model.position.observe(xy.detach(), views.descriptors.detach().flatten(0, 1))
+        descriptors = self.model.clustering_space(views.descriptors.flatten(0, 1), xy)
+        transport = self.prototype_steps(descriptors.detach(), step, optimizers["prototypes"], generator)
+
+        terms = self.loss_terms(views, descriptors, step)
+        total = sum(getattr(self.options, name) * value for name, value in terms.items())
+        values = {name: value.detach() for name, value in (terms | transport).items()}
+        network_step(total, values, optimizers["network"], step)
+        self.remember(descriptors.detach())
+        return values | count_alarms(views.heatmap, views.keypoints, self.model.prototypes.weights)
+
+    def two_views(self, images: Tensor, generator: torch.Generator) -> TwoViews:
+        """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two.
+
+        Raises:
+            NonFiniteLoss: the heatmap is NaN.
+        """
+        batch, _, height, width = images.shape
+        warp = random_tps(batch, WARPS[self.options.warp], generator, device=images.device)
+        images = torch.cat([images, warp_images(images, warp.grid(height, width))])
+        with self.autocast(images.device):
+            heatmap, features = self.model.encode(images)
+        heatmap, features = heatmap.float(), features.float()
+        if not torch.isfinite(heatmap).all():
+            raise NonFiniteLoss("the heatmap is not finite")
+        points = self.model.detect(heatmap)
+        if not self.options.compares_descriptors:
+            descriptors = self.model.describe(features, points.xy)
+            return TwoViews(images, warp, heatmap, features, points, descriptors)
+
+        xy = points.xy.detach()
+        elsewhere = torch.cat([warp.invert_points(xy[:batch], tolerance=1e-3, on_failure="nan"), warp(xy[batch:])])
+        shown = (elsewhere.abs() < 1).all(dim=-1) & points.found  # False for NaN
+        elsewhere = elsewhere.nan_to_num()
+        other_features = features.roll(batch, dims=0)
+        both = self.model.describe(torch.cat([features, other_features]), torch.cat([xy, elsewhere]))
+        descriptors, partners = both.chunk(2)
+        return TwoViews(images, warp, heatmap, features, points, descriptors, partners, elsewhere, shown)
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Lower precision for the networks where it was asked for; everything else stays in float32."""
+        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
+
+    def prototype_steps(
+        self, descriptors: Tensor, step: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Move each set of prototypes towards descriptors `(N, C)` by steps on eq. 2; returns the last distances."""
+        sets = []
+        if self.over_prototypes is not None and step >= self._over_from:
+            sets.append(("over_sliced_wasserstein", self.over_prototypes, self.options.over_prototype_steps))
+        if step >= self._cluster_from:
+            sets.append(("sliced_wasserstein", self.model.prototypes, self.options.prototype_steps))
+        distances = {}
+        for name, prototypes, steps in sets:
+            prototypes.count(descriptors, momentum=self.options.count_momentum)
+            for _ in range(steps):
+                projections = losses.random_projections(
+                    self.options.projections, descriptors.shape[1], generator, descriptors.device
+                )
+                distance = losses.sliced_wasserstein(
+                    prototypes.sample(len(descriptors), generator), descriptors, projections
+                )
+                optimizer.zero_grad(set_to_none=True)  # a set without a gradient is left where it is
+                distance.backward()
+                optimizer.step()
+                prototypes.project_to_sphere()
+                distances[name] = distance.detach()
+        return distances
+
+    def loss_terms(self, views: TwoViews, descriptors: Tensor, step: int) -> dict[str, Tensor]:
+        """Every term that has a weight, by the name of its weight; `descriptors` `(N K, C)` are in clustering space."""
+        options, model = self.options, self.model
+        batch = len(views.images) // 2
+        terms = {"reconstruction": self.reconstruction_term(views, step)}
+        if options.heatmap_equivariance or options.feature_equivariance:
+            grid = views.warp.grid(*views.heatmap.shape[2:])
+            for name, maps in (
+                ("heatmap_equivariance", views.heatmap),
+                ("feature_equivariance", views.features),
+            ):
+                if getattr(options, name):
+                    terms[name] = losses.map_equivariance_loss(maps[batch:], maps[:batch], grid)
+        if options.descriptor_equivariance:
+            terms["descriptor_equivariance"] = losses.paired_descriptor_loss(
+                views.descriptors.flatten(0, 1), views.partners.flatten(0, 1), views.shown.flatten()
+            )
+        if options.background:
+            terms["background"] = losses.background_loss(
+                views.heatmap, views.keypoints.index, options.background_window
+            )
+        clustering = step >= self._cluster_from
+        if options.kmeans and clustering:
+            scale = options.kmeans_scale / descriptors.shape[1]
+            terms["kmeans"] = losses.kmeans_softmin_loss(
+                descriptors, model.prototypes.means.detach(), scale=scale, squared=True
+            )
+        sets = [model.prototypes] if clustering else []
+        if self.over_prototypes is not None and step >= self._over_from:
+            sets.append(self.over_prototypes)
+        if options.information and sets:
+            partners = model.clustering_space(views.partners, views.partner_xy).flatten(0, 1)
+            terms["information"] = self.information_term(sets, descriptors, partners, views.shown.flatten())
+        if options.neighbour_information and sets:
+            neighbours = self.memory[(descriptors.detach() @ self.memory.T).argmax(dim=1)]
+            found = views.keypoints.found.flatten()
+            terms["neighbour_information"] = self.information_term(sets, descriptors, neighbours, found)
+        return terms
+
+    def reconstruction_term(self, views: TwoViews, step: int) -> Tensor:
+        """Eq. 1 on all views, or on an even share of them once clustering has begun."""
+        count = len(views.images)
+        if step >= self._over_from:
+            count = max(1, round(count * self.options.decode_share))
+        chosen = torch.arange(count) * len(views.images) // count
+        images, points = views.images[chosen], views.keypoints
+        with self.autocast(images.device):
+            decoded = self.model.decode(
+                points.xy[chosen], points.score[chosen], views.descriptors[chosen], tuple(images.shape[2:])
+            )
+        if self.model.config.decoder_output == "sigmoid":
+            return losses.cross_entropy_loss(decoded.float(), images)
+        return losses.mse_loss(decoded.float(), images)
+
+    def information_term(self, sets: list[Prototypes], first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+        """Information between soft assignments of two descriptors `(N, C)` of one thing, summed over the sets."""
+        sharpness = self.options.sharpness
+        return sum(
+            losses.mutual_information_loss(
+                prototypes.soft_assign(first, sharpness), prototypes.soft_assign(second, sharpness), mask
+            )
+            for prototypes in sets
+        )
+
+    def remember(self, descriptors: Tensor) -> None:
+        """Push descriptors `(N, C)` into the memory, the oldest drop out."""
+        self.memory = torch.cat([descriptors, self.memory])[: len(self.memory)]

@@ -1,0 +1,48 @@
+"""The head that makes one heatmap of a feature map (Jin et al. 2022, section 3.1)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from tusklite.arguments import require_choice, require_integer
+from tusklite.nets.unet import PADDINGS
+
+
+class HeatmapHead(nn.Module):
+    """Reads one heatmap in (0, 1) off a feature map, by the layers of the authors' code.
+
+    The last normalisation has one group: each heatmap has mean 0 and variance 1 before its scale, shift and sigmoid, so
+    a heatmap cannot vanish, but its background stays high unless a loss asks otherwise.
+
+    Args:
+        channels: channels of the feature map.
+        groups: groups of the first GroupNorm; must divide `channels`.
+        padding: as for `UNet`.
+
+    Raises:
+        TypeError, ValueError: sizes that are no positive integers or do not divide, or another padding.
+
+    Example:
+        >>> import torch
+        >>> HeatmapHead(8, groups=8)(torch.randn(2, 8, 5, 7)).shape
+        torch.Size([2, 1, 5, 7])
+    """
+
+    def __init__(self, channels: int, groups: int = 32, padding: str = "zeros") -> None:
+        super().__init__()
+        require_integer("channels", channels, low=1)
+        require_integer("groups", groups, low=1)
+        require_choice("padding", padding, PADDINGS)
+        if channels % groups:
+            raise ValueError(f"channels: {channels} was given; allowed is a multiple of groups = {groups}")
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1, padding_mode=padding, bias=False),
+            nn.GroupNorm(groups, channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, 1, kernel_size=3, padding=1, padding_mode=padding, bias=False),
+            nn.GroupNorm(1, 1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map `(B, C, H, W)` features to a `(B, 1, H, W)` heatmap in (0, 1)."""
+        return self.layers(features).sigmoid()

@@ -1,0 +1,89 @@
+"""The U-Net of encoder and decoder (Jin et al. 2022, section 3.1)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tusklite.arguments import require_choice, require_integer
+
+PADDINGS = ("zeros", "replicate")
+
+
+def _double_convolution(in_channels: int, out_channels: int, groups: int, padding: str) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (in_channels, out_channels):
+        layers += [
+            nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, padding_mode=padding, bias=False),
+            nn.GroupNorm(groups, out_channels),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
+
+
+class UNet(nn.Module):
+    """A U-Net: double convolutions going down by max-pooling and up by bilinear steps, with skips (Ronneberger 2015).
+
+    Level l has `width · 2^l` channels. Group normalisation does not care how many images are in the batch.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        width: channels of the first level; a multiple of `groups`.
+        levels: how many resolutions, at least 1; each level below the first halves the map.
+        groups: groups of each GroupNorm.
+        padding: what convolutions see beyond the border: "zeros", or "replicate" for more of the same. A network that
+            sees zeros there can tell where in the image it is.
+
+    Raises:
+        TypeError, ValueError: sizes that are no positive integers, a width that is no multiple of `groups`, or another
+            padding.
+
+    Example:
+        >>> UNet(3, 8, width=8, levels=3, groups=8)(torch.zeros(2, 3, 21, 34)).shape
+        torch.Size([2, 8, 21, 34])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int = 32,
+        levels: int = 4,
+        groups: int = 32,
+        padding: str = "zeros",
+    ) -> None:
+        super().__init__()
+        sizes = {"in_channels": in_channels, "out_channels": out_channels, "width": width, "levels": levels}
+        for name, value in (sizes | {"groups": groups}).items():
+            require_integer(name, value, low=1)
+        require_choice("padding", padding, PADDINGS)
+        if width % groups:
+            raise ValueError(f"width: {width} was given; allowed is a multiple of groups = {groups}")
+        widths = [width * 2**level for level in range(levels)]
+        self.down = nn.ModuleList(
+            _double_convolution(before, after, groups, padding)
+            for before, after in zip([in_channels, *widths], widths, strict=False)
+        )
+        self.up = nn.ModuleList(
+            _double_convolution(wide + narrow, narrow, groups, padding)
+            for narrow, wide in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
+        self.out = nn.Conv2d(width, out_channels, kernel_size=1)
+        self.reduction = 2 ** (levels - 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map `(B, in_channels, H, W)` to `(B, out_channels, H, W)`; H and W at least `2^(levels - 1)`."""
+        if min(images.shape[-2:]) < self.reduction:
+            raise ValueError(
+                f"images: height and width {tuple(images.shape[-2:])} were given; allowed are at least {self.reduction}"
+            )
+        x, skips = images, []
+        for level, block in enumerate(self.down):
+            x = block(x if level == 0 else F.max_pool2d(x, 2))
+            skips.append(x)
+        for block, skip in zip(self.up, skips[-2::-1], strict=True):
+            x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = block(torch.cat([skip, x], dim=1))
+        return self.out(x)

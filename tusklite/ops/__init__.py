@@ -1,0 +1,53 @@
+"""From maps to points and back, the codebook, and groups without labels: the pieces that methods are made of."""
+
+from __future__ import annotations
+
+from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
+from tusklite.ops.keypoints import (
+    Keypoints,
+    detect_keypoints,
+    non_max_suppression,
+    pixel_centres,
+    sample_descriptors,
+    soft_argmax,
+    spatial_softmax,
+    splat_gaussians,
+    splat_profiles,
+    window_maximum,
+)
+from tusklite.ops.partitions import (
+    Partition,
+    choose_partition,
+    group_means,
+    joint_information,
+    merge_by_information,
+    neighbour_graph,
+    walk_joint,
+)
+from tusklite.ops.prototypes import Prototypes, spherical_kmeans, whole_shares
+
+__all__ = [
+    "Keypoints",
+    "Partition",
+    "Prototypes",
+    "alpha_blend",
+    "choose_partition",
+    "detect_keypoints",
+    "group_means",
+    "joint_information",
+    "merge_by_information",
+    "neighbour_graph",
+    "non_max_suppression",
+    "pixel_centres",
+    "sample_descriptors",
+    "score_weighted_sum",
+    "separate_splats",
+    "soft_argmax",
+    "spatial_softmax",
+    "spherical_kmeans",
+    "splat_gaussians",
+    "splat_profiles",
+    "walk_joint",
+    "whole_shares",
+    "window_maximum",
+]

@@ -1,0 +1,102 @@
+"""From K keypoints with descriptors to the decoder's input, and from decoded layers to one image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tusklite.arguments import require_tensor
+from tusklite.ops.keypoints import splat_profiles
+
+
+def score_weighted_sum(xy: Tensor, score: Tensor, descriptors: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    """Paint all keypoints on one canvas: the sum of descriptor x score x Gaussian (Jin et al. 2022, section 3.2).
+
+    A Gaussian is a product of one along each axis: descriptors are spread down first and then across, so the K maps are
+    never made. With few keypoints that saves nothing, with a hundred on a large canvas it does.
+
+    Args:
+        xy: `(B, K, 2)` points in [-1, 1].
+        score: `(B, K)`.
+        descriptors: `(B, K, C)`.
+        height: rows of the canvas.
+        width: columns of the canvas.
+        sigma: standard deviation of the Gaussians, in pixels of the canvas.
+
+    Returns:
+        `(B, C, H, W)`.
+
+    Raises:
+        TypeError, ValueError: shapes that do not go together, sizes below 1, or a sigma that is not above 0.
+
+    Example:
+        >>> xy, score = torch.tensor([[[0.0, 0.0], [0.6, 0.0]]]), torch.tensor([[1.0, 0.5]])
+        >>> canvas = score_weighted_sum(xy, score, torch.tensor([[[2.0], [6.0]]]), height=1, width=5, sigma=0.1)
+        >>> canvas.round(decimals=3)
+        tensor([[[[0.0000, 0.0000, 2.0000, 1.5000, 1.5000]]]])
+    """
+    painted, rows, columns = _painted(xy, score, descriptors, height, width, sigma)
+    stripes = torch.einsum("bkc,bkh->bchk", painted, rows)
+    return torch.einsum("bchk,bkw->bchw", stripes, columns)
+
+
+def separate_splats(xy: Tensor, score: Tensor, descriptors: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    """Paint each keypoint on a canvas of its own, to be decoded alone (Jin et al. 2022, section 3.2).
+
+    Args:
+        xy, score, descriptors, height, width, sigma: as for `score_weighted_sum`, which is the sum of these canvases.
+
+    Returns:
+        `(B, K, C, H, W)`.
+
+    Raises:
+        TypeError, ValueError: as for `score_weighted_sum`.
+
+    Example:
+        >>> xy, score = torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]]), torch.ones(1, 2)
+        >>> canvases = separate_splats(xy, score, torch.tensor([[[2.0], [6.0]]]), height=1, width=2, sigma=0.1)
+        >>> canvases.round(decimals=3)[0, :, 0, 0]
+        tensor([[2., 0.],
+                [0., 6.]])
+    """
+    painted, rows, columns = _painted(xy, score, descriptors, height, width, sigma)
+    return torch.einsum("bkch,bkw->bkchw", painted.unsqueeze(-1) * rows.unsqueeze(-2), columns)
+
+
+def alpha_blend(layers: Tensor) -> tuple[Tensor, Tensor]:
+    """Blend K decoded layers into one image; each pixel is shared out among them (Jin et al. 2022, section 3.2).
+
+    The shares are a softmax over the layers, as in the authors' code. There is no layer for the background: some
+    keypoint has to paint it.
+
+    Args:
+        layers: `(B, K, channels + 1, H, W)`; the last channel is the logit of alpha.
+
+    Returns:
+        The image `(B, channels, H, W)` and the masks `(B, K, H, W)`, at least 0 and summing to 1 over K.
+
+    Raises:
+        TypeError, ValueError: another shape or dtype, or no channel beside alpha.
+
+    Example:
+        >>> layers = torch.tensor([[0.2, 0.0], [1.0, 0.0]]).view(1, 2, 2, 1, 1)  # two keypoints, grey and alpha
+        >>> image, masks = alpha_blend(layers)
+        >>> image.flatten(), masks.flatten()
+        (tensor([0.6000]), tensor([0.5000, 0.5000]))
+    """
+    require_tensor("layers", layers, ("B", "K", "channels + 1", "H", "W"), finite=False)
+    if layers.shape[2] < 2:
+        raise ValueError("layers: 1 channel was given; allowed is at least one of colour before that of alpha")
+    masks = layers[:, :, -1].softmax(dim=1)  # (B, K, H, W)
+    return (layers[:, :, :-1] * masks.unsqueeze(2)).sum(dim=1), masks
+
+
+def _painted(
+    xy: Tensor, score: Tensor, descriptors: Tensor, height: int, width: int, sigma: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Descriptors times scores `(B, K, C)`, and the rows `(B, K, H)` and columns `(B, K, W)` of their Gaussians."""
+    rows, columns = splat_profiles(xy, height, width, sigma)
+    batch, k = xy.shape[:2]
+    require_tensor("score", score, (batch, k), finite=False)
+    require_tensor("descriptors", descriptors, (batch, k, "C"), finite=False)
+    return descriptors * score.unsqueeze(-1), rows, columns

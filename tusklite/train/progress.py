@@ -1,0 +1,111 @@
+"""Progress of a training as it is written to its log: a bar in a terminal, a line in a notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+Record = dict[str, object]
+_SHOWN = {
+    "reconstruction": "recon",
+    "sliced_wasserstein": "transport",
+    "information": "information",
+    "alignment": "alignment",
+    "diversity": "diversity",
+    "localization": "localisation",
+    "classification": "classification",
+    "nme_percent": "error %",
+    "equivariance_px": "error px",
+}
+
+
+def summary(record: Record) -> str:
+    """The figures of a record that a reader watches, in words.
+
+    Example:
+        >>> summary({"phase": "clustering", "reconstruction": 0.081, "localization": 0.996})
+        'clustering · recon 0.081 · localisation 0.996'
+    """
+    figures = [f"{label} {record[name]:.3f}" for name, label in _SHOWN.items() if name in record]
+    return " · ".join([str(record.get("phase", "")), *figures]).strip(" ·")
+
+
+class ProgressBar:
+    """A tqdm bar that takes the records of a training: step, losses, localisation and classification so far, time left.
+
+    Args:
+        stream: where the bar is drawn; standard error where None.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._bar = None
+        self._latest: Record = {}
+
+    def __call__(self, record: Record) -> None:
+        """Show one record."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                total=record["of"],
+                initial=record["step"],
+                unit="step",
+                file=self._stream,
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}%|{bar:20}| step {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}",
+            )
+        self._latest |= record
+        self._bar.set_postfix_str(summary(self._latest), refresh=False)
+        self._bar.update(record["step"] - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the bar as it is and end its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def follow_log(path: Path, show: Callable[[Record], None], every: float = 0.5) -> Iterator[None]:
+    """Show the records that another process appends to a log, until the block ends.
+
+    A training that goes on after a kill first writes its log anew, without what came after its checkpoint.
+
+    Args:
+        path: the log, which need not exist yet.
+        show: gets each record, once.
+        every: seconds between looks.
+    """
+    done = threading.Event()
+
+    def look() -> None:
+        position, identity, shown = 0, None, set()
+        while True:
+            last_look = done.wait(every)
+            if path.exists():
+                with path.open("rb") as file:
+                    if identity != os.fstat(file.fileno()).st_ino:
+                        position, identity = 0, os.fstat(file.fileno()).st_ino
+                    file.seek(position)
+                    lines = file.read()
+                whole = lines[: lines.rfind(b"\n") + 1]
+                position += len(whole)
+                for line in whole.splitlines():
+                    if line not in shown:
+                        shown.add(line)
+                        show(json.loads(line))
+            if last_look:
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
