@@ -12,14 +12,14 @@ from tusklite import losses
 from tusklite.data import MNISTHard
 from tusklite.experiments import new_training
 from tusklite.methods.base import step_generator
-from tusklite.methods.tusk.training import AlternatingTraining
+from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.presets import get_preset
 
 PAIRS, REPEATS = 8, 3
 
 
 def published_step(
-    method: AlternatingTraining,
+    method: TUSKTraining,
     images: Tensor,
     step: int,
     optimizers: dict[str, torch.optim.Optimizer],

@@ -17,8 +17,8 @@ from tusklite import experiments
 from tusklite.data import FaceLandmarks, SingleDigits, load_digits
 from tusklite.experiments import LandmarkSplits, equivariance_error, new_landmark_training, regress_faces, train
 from tusklite.experiments.landmarks import labelled_rows, landmarks_in_views, landmarks_of, prepare_faces, watch_faces
-from tusklite.methods.thewlis.model import FactorizedLandmarks, LandmarkConfig, Landmarks
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.model import FactorizedLandmarks, Landmarks, ThewlisConfig
+from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.presets import FaceCounts, Preset, get_preset
 from tusklite.published import PAPER_AFLW
@@ -28,8 +28,8 @@ from tusklite.train.schedule import Schedule
 
 SIDE = 48
 PIXEL = 2 / SIDE
-TINY = LandmarkConfig(landmarks=2, image_size=SIDE, widths=(3, 4, 5, 4, 6), zoom=0.9)
-OPTIONS = LandmarkOptions(pool=4, second_warp="faces-large", zooms=(0.85, 0.95), shift=0.05)
+TINY = ThewlisConfig(landmarks=2, image_size=SIDE, widths=(3, 4, 5, 4, 6), zoom=0.9)
+OPTIONS = ThewlisOptions(pool=4, second_warp="faces-large", zooms=(0.85, 0.95), shift=0.05)
 PRESET = Preset(
     "thewlis-aflw",
     "ci",

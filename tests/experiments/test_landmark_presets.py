@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tusklite.experiments import new_landmark_training
-from tusklite.methods.thewlis.model import LandmarkConfig
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.model import ThewlisConfig
+from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.presets import PRESETS, get_preset
 
 # Thewlis et al. 2017 on faces, section 4.1 and the supplement. It states neither kernels nor the unit of alignment.
@@ -69,7 +69,7 @@ def test_paper_presets_have_every_improvement_off(experiment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "off"), [(LandmarkConfig, {"padding", "final_relu"}), (LandmarkOptions, {"zooms", "shift"})]
+    ("options", "off"), [(ThewlisConfig, {"padding", "final_relu"}), (ThewlisOptions, {"zooms", "shift"})]
 )
 def test_whatever_is_documented_as_beyond_the_paper_is_off(options: type, off: set[str]) -> None:
     described = re.findall(r"^    (\w+): ((?:.|\n(?!    \w+: ))*)", inspect.getdoc(options), re.MULTILINE)

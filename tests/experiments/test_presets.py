@@ -15,7 +15,7 @@ import torch
 
 from tusklite.experiments import SceneSplits, new_training, score_scenes, train
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
-from tusklite.methods.tusk.options import AlternationOptions
+from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.presets import DEPARTURES, PRESETS, SHORT_RUN, SceneCounts, get_preset
 from tusklite.recording import KEYS
 
@@ -85,7 +85,7 @@ def test_paper_preset_has_every_improvement_off() -> None:
     assert {name: settings[name] for name in OFF} == OFF
 
 
-@pytest.mark.parametrize("options", [TUSKConfig, AlternationOptions])
+@pytest.mark.parametrize("options", [TUSKConfig, TUSKOptions])
 def test_whatever_is_documented_as_beyond_the_paper_is_in_the_list(options: type) -> None:
     described = re.findall(r"^    (\w+): ((?:.|\n(?!    \w+: ))*)", inspect.getdoc(options), re.MULTILINE)
     assert {name for name, _ in described} == {field.name for field in dataclasses.fields(options)}

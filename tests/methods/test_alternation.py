@@ -16,14 +16,14 @@ from torch import Tensor
 from tusklite.geometry import WARPS, random_tps
 from tusklite.methods.base import NonFiniteLoss, step_generator
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
-from tusklite.methods.tusk.training import AlternatingTraining, AlternationOptions
+from tusklite.methods.tusk.training import TUSKOptions, TUSKTraining
 from tusklite.presets import get_preset
 
 TINY = TUSKConfig(
     keypoints=4, prototypes=3, descriptor_channels=8, width=8, levels=2, groups=8, window=5, splat_sigma=0.6
 )
 # Every term that there is, and both sets of prototypes from the first step on.
-EVERYTHING = AlternationOptions(
+EVERYTHING = TUSKOptions(
     descriptor_equivariance=0.02,
     background=0.1,
     information=0.03,
@@ -63,15 +63,15 @@ IMAGES = Blobs().images[:4]
 
 
 def a_training(
-    options: AlternationOptions | None = None, steps: int = 10, seed: int = 0, config: TUSKConfig = TINY
-) -> AlternatingTraining:
+    options: TUSKOptions | None = None, steps: int = 10, seed: int = 0, config: TUSKConfig = TINY
+) -> TUSKTraining:
     """The same weights every time."""
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        return AlternatingTraining(TUSK(config), options or AlternationOptions(), steps, seed).train()
+        return TUSKTraining(TUSK(config), options or TUSKOptions(), steps, seed).train()
 
 
-def weights(method: AlternatingTraining, prototypes: bool) -> dict[str, Tensor]:
+def weights(method: TUSKTraining, prototypes: bool) -> dict[str, Tensor]:
     return {
         name: parameter.detach().clone()
         for name, parameter in method.named_parameters()
@@ -147,7 +147,7 @@ def gaussians(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
 
 @pytest.mark.parametrize("prototype_steps", [1, 8])
 def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int) -> None:
-    ours = a_training(AlternationOptions(prototype_steps=prototype_steps), seed=5)
+    ours = a_training(TUSKOptions(prototype_steps=prototype_steps), seed=5)
     published = a_training(seed=5).model
     optimizers = ours.optimizers()
     # Adam would make a whole step of a gradient that is rounding alone; plain descent keeps the difference small.
@@ -202,7 +202,7 @@ def test_the_optimizers_share_out_every_parameter() -> None:
 
 
 def test_transport_brings_the_prototypes_to_the_descriptors() -> None:
-    method = a_training(AlternationOptions(prototype_learning_rate=0.05))
+    method = a_training(TUSKOptions(prototype_learning_rate=0.05))
     targets = torch.eye(8)[:3]
     noise = torch.randn(63, 8, generator=step_generator(1, 1))
     cloud = F.normalize(targets.repeat(20, 1) + 0.02 * noise[:60], dim=1)
@@ -250,7 +250,7 @@ def test_the_sum_that_is_followed_has_the_weights() -> None:
         torch.testing.assert_close(again.model.get_parameter(name).grad, gradient, atol=1e-6, rtol=1e-4)
 
 
-def draws_after_warp(method: AlternatingTraining, step: int) -> torch.Generator:
+def draws_after_warp(method: TUSKTraining, step: int) -> torch.Generator:
     """The step's generator as it is after the warp of the second view was drawn."""
     generator = step_generator(method.seed, step)
     random_tps(len(IMAGES), WARPS[method.options.warp], generator)
@@ -258,7 +258,7 @@ def draws_after_warp(method: AlternatingTraining, step: int) -> torch.Generator:
 
 
 def test_the_partner_of_a_keypoint_is_the_same_point_in_the_other_view() -> None:
-    method = a_training(AlternationOptions(descriptor_equivariance=0.02))
+    method = a_training(TUSKOptions(descriptor_equivariance=0.02))
     views = method.two_views(IMAGES, step_generator(0, 0))
     assert views.images.shape == (8, 1, 24, 28)
     torch.testing.assert_close(views.images[:4], IMAGES)
@@ -273,7 +273,7 @@ def test_the_partner_of_a_keypoint_is_the_same_point_in_the_other_view() -> None
 
 
 def test_no_partners_are_read_where_no_term_compares_them() -> None:
-    plain, comparing = a_training(), a_training(AlternationOptions(information=0.03))
+    plain, comparing = a_training(), a_training(TUSKOptions(information=0.03))
     views = plain.two_views(IMAGES, step_generator(0, 0))
     assert (views.partners, views.partner_xy, views.shown) == (None, None, None)
     torch.testing.assert_close(views.descriptors, comparing.two_views(IMAGES, step_generator(0, 0)).descriptors)
@@ -294,7 +294,7 @@ def test_neighbours_come_from_the_memory_of_earlier_steps() -> None:
 
 
 def test_a_share_of_the_images_is_decoded_once_clustering_has_begun() -> None:
-    method = a_training(AlternationOptions(decode_share=0.5, clustering_from=0.4))
+    method = a_training(TUSKOptions(decode_share=0.5, clustering_from=0.4))
     seen = []
     method.model.decoder.register_forward_hook(lambda _, __, output: seen.append(len(output)))
     views = method.two_views(IMAGES, step_generator(0, 0))
@@ -316,7 +316,7 @@ def test_phases_come_at_the_steps_that_the_options_say() -> None:
     assert phases == ["autoencoder"] * 14 + ["over-clustering"] * 13 + ["clustering"] * 23
     paper = a_training(steps=50)
     assert {paper.phase(step) for step in range(50)} == {"clustering"}
-    late = a_training(AlternationOptions(clustering_from=0.5), steps=50)
+    late = a_training(TUSKOptions(clustering_from=0.5), steps=50)
     assert [late.phase(step) for step in (0, 24, 25)] == ["autoencoder", "autoencoder", "clustering"]
 
 
@@ -351,7 +351,7 @@ def test_each_phase_has_its_terms_and_moves_its_prototypes() -> None:
 
 
 def test_prototypes_start_from_kmeans_where_there_is_no_reclustering() -> None:
-    method = a_training(AlternationOptions(clustering_from=0.5))
+    method = a_training(TUSKOptions(clustering_from=0.5))
     before = method.model.prototypes.means.detach().clone()
     assert not any(method.before_step(step, Blobs()) for step in (0, 4, 6, 9))
     assert torch.equal(method.model.prototypes.means, before)
@@ -363,7 +363,7 @@ def test_prototypes_start_from_kmeans_where_there_is_no_reclustering() -> None:
 # Draws
 
 
-def steps_of(method: AlternatingTraining, numbers: list[int]) -> dict[str, Tensor]:
+def steps_of(method: TUSKTraining, numbers: list[int]) -> dict[str, Tensor]:
     optimizers = method.optimizers()
     for number in numbers:
         method.training_step(IMAGES, number, optimizers)
@@ -508,7 +508,7 @@ def test_what_makes_a_run_the_same_run() -> None:
 )
 def test_wrong_options_are_refused(option: dict, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=complaint):
-        AlternationOptions(**option)
+        TUSKOptions(**option)
 
 
 def test_wrong_lengths_and_seeds_are_refused() -> None:

@@ -17,15 +17,15 @@ from torch import Tensor
 from tusklite import losses
 from tusklite.methods.base import NonFiniteLoss, step_generator
 from tusklite.methods.thewlis import views
-from tusklite.methods.thewlis.model import FactorizedLandmarks, LandmarkConfig
-from tusklite.methods.thewlis.options import LandmarkOptions
-from tusklite.methods.thewlis.training import LandmarkTraining
+from tusklite.methods.thewlis.model import FactorizedLandmarks, ThewlisConfig
+from tusklite.methods.thewlis.options import ThewlisOptions
+from tusklite.methods.thewlis.training import ThewlisTraining
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.train.loop import fit
 from tusklite.train.schedule import Schedule
 
-TINY = LandmarkConfig(landmarks=3, image_channels=2, image_size=16, widths=(3, 4, 5, 4, 6), final_relu=False)
-OPTIONS = LandmarkOptions(
+TINY = ThewlisConfig(landmarks=3, image_channels=2, image_size=16, widths=(3, 4, 5, 4, 6), final_relu=False)
+OPTIONS = ThewlisOptions(
     alignment=50.0, diversity=1.0, pool=4, second_warp="faces-large", zooms=(0.6, 0.9), shift=0.2, learning_rate=1e-2
 )
 
@@ -38,17 +38,17 @@ def pictures(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=seeded(seed))
 
 
-def a_training(options: LandmarkOptions = OPTIONS, seed: int = 0) -> LandmarkTraining:
+def a_training(options: ThewlisOptions = OPTIONS, seed: int = 0) -> ThewlisTraining:
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        return LandmarkTraining(FactorizedLandmarks(TINY), options, seed)
+        return ThewlisTraining(FactorizedLandmarks(TINY), options, seed)
 
 
 # --- one step ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, pool=2, weight_decay=0.0, diversity=7.0)])
-def test_a_step_is_adam_on_the_losses_of_two_views(options: LandmarkOptions) -> None:
+def test_a_step_is_adam_on_the_losses_of_two_views(options: ThewlisOptions) -> None:
     method, images = a_training(options, seed=3), pictures(4, 2, 24, 20)
     model = copy.deepcopy(method.model)
     values = method.training_step(images, 11, method.optimizers())
@@ -80,15 +80,15 @@ def test_thirty_steps_lessen_the_loss() -> None:
     assert np.mean(totals[-5:]) < 0.8 * np.mean(totals[:5])
 
 
-def no_gradient(method: LandmarkTraining, patch: pytest.MonkeyPatch) -> None:
+def no_gradient(method: ThewlisTraining, patch: pytest.MonkeyPatch) -> None:
     next(method.model.parameters()).register_hook(lambda gradient: gradient / 0)
 
 
-def no_diversity(method: LandmarkTraining, patch: pytest.MonkeyPatch) -> None:
+def no_diversity(method: ThewlisTraining, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(losses, "diversity_loss", lambda maps, pool: maps.sum() / 0)
 
 
-def no_pictures(method: LandmarkTraining, patch: pytest.MonkeyPatch) -> None:
+def no_pictures(method: ThewlisTraining, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(views, "warp_images", lambda images, grid, padding: torch.full((2, 2, 16, 16), torch.nan))
 
 
@@ -145,7 +145,7 @@ class Pictures:
 EIGHT = Schedule(steps=8, batch=2, warmup=2, device="cpu", log_every=1, checkpoint_every=3)
 
 
-def state(method: LandmarkTraining) -> dict[str, list]:
+def state(method: ThewlisTraining) -> dict[str, list]:
     return {name: tensor.tolist() for name, tensor in method.state_dict().items()}
 
 
@@ -175,7 +175,7 @@ def test_a_run_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
             fit(a_training(replace(OPTIONS, **changes)), Pictures(), EIGHT, tmp_path)
     with pytest.raises(ValueError, match=r"method\.seed: 0 there, 1 now"):
         fit(a_training(seed=1), Pictures(), EIGHT, tmp_path)
-    other = LandmarkTraining(FactorizedLandmarks(replace(TINY, padding="reflect")), OPTIONS)
+    other = ThewlisTraining(FactorizedLandmarks(replace(TINY, padding="reflect")), OPTIONS)
     with pytest.raises(ValueError, match=r"method\.model\.padding: zeros there, reflect now"):
         fit(other, Pictures(), EIGHT, tmp_path)
 
@@ -200,7 +200,7 @@ def test_a_run_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
 )
 def test_options_out_of_range_are_refused(changes: dict, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=f"^{re.escape(complaint)}"):
-        LandmarkOptions(**changes)
+        ThewlisOptions(**changes)
 
 
 def test_a_training_that_cannot_be_is_refused() -> None:

@@ -15,10 +15,10 @@ from torch import Tensor
 from tusklite.geometry import ThinPlateSpline, WarpSpec
 from tusklite.methods.thewlis import views
 from tusklite.methods.thewlis.model import frame_images
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import Views, draw_frames, draw_views
 
-OPTIONS = LandmarkOptions(second_warp="faces-large", zooms=(0.6, 0.9), shift=0.2)
+OPTIONS = ThewlisOptions(second_warp="faces-large", zooms=(0.6, 0.9), shift=0.2)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

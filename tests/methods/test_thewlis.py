@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 from scipy import ndimage, special
 from torch import Tensor, nn
 
-from tusklite.methods.thewlis.model import FactorizedLandmarks, LandmarkConfig, frame_images
+from tusklite.methods.thewlis.model import FactorizedLandmarks, ThewlisConfig, frame_images
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
 
-SMALL = LandmarkConfig(landmarks=4, image_channels=2, image_size=20, widths=(3, 4, 5, 4, 6), zoom=0.7)
+SMALL = ThewlisConfig(landmarks=4, image_channels=2, image_size=20, widths=(3, 4, 5, 4, 6), zoom=0.7)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -68,7 +68,7 @@ def test_a_frame_is_what_scipy_samples_there(
 
 def test_the_papers_frame_is_its_crop() -> None:
     images = pictures(2, 3, 100, 100)
-    framed = frame_images(images, 80, LandmarkConfig().zoom)
+    framed = frame_images(images, 80, ThewlisConfig().zoom)
     torch.testing.assert_close(framed, images[:, :, 10:90, 10:90], atol=1e-4, rtol=0)
 
 
@@ -169,7 +169,7 @@ def test_images_that_do_not_fit_are_refused() -> None:
 )
 def test_shapes_that_no_detector_has_are_refused(changes: dict, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=f"^{re.escape(complaint)}"):
-        LandmarkConfig(**changes)
+        ThewlisConfig(**changes)
 
 
 # --- files -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from tusklite.experiments import new_landmark_training
 from tusklite.geometry import WARPS, random_tps
 from tusklite.methods.base import step_generator
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.nets.landmark_net import LandmarkNet
 from tusklite.ops.keypoints import spatial_softmax
@@ -47,7 +47,7 @@ def test_what_a_score_sees_follows_from_kernels_and_dilations():
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10_000), size=st.sampled_from([16, 21]))
 def test_two_views_are_the_package_s(seed, size):
-    options = LandmarkOptions(zooms=(1.0, 1.0))
+    options = ThewlisOptions(zooms=(1.0, 1.0))
     images = torch.rand(2, 1, 17, 17, generator=torch.Generator().manual_seed(seed))
     views = draw_views(images, size, options, torch.Generator().manual_seed(seed))
     generator = torch.Generator().manual_seed(seed)

@@ -16,7 +16,7 @@ from torch import Tensor
 from tusklite.losses import kmeans_softmin_loss, sliced_wasserstein
 from tusklite.methods.base import step_generator
 from tusklite.methods.tusk.model import TUSK
-from tusklite.methods.tusk.training import AlternatingTraining, AlternationOptions
+from tusklite.methods.tusk.training import TUSKOptions, TUSKTraining
 
 STORED = Path(__file__).resolve().parents[2] / "notebooks" / "10_alternating_training.ipynb"
 CODE = [cell.source for cell in nbformat.read(STORED, as_version=4).cells if cell.cell_type == "code"]
@@ -33,12 +33,12 @@ def lesson() -> dict[str, object]:
     return names
 
 
-def options() -> AlternationOptions:
+def options() -> TUSKOptions:
     """The package's options, as the lesson's own cell states them."""
     for source in CODE:
         for statement in ast.parse(source).body:
             if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "options":
-                return eval(ast.unparse(statement.value), {"AlternationOptions": AlternationOptions})
+                return eval(ast.unparse(statement.value), {"TUSKOptions": TUSKOptions})
     raise AssertionError("the lesson states no options")
 
 
@@ -50,7 +50,7 @@ def both_ways(seed: int, **shape: object) -> tuple[TUSK, TUSK, list[dict[str, fl
     """A network trained for some steps by the lesson and one by the package, and the terms that each of them saw."""
     names = lesson()
     ours, theirs = (names["new_model"](seed, **shape) for _ in range(2))
-    package = AlternatingTraining(theirs, options(), STEPS, seed)
+    package = TUSKTraining(theirs, options(), STEPS, seed)
     our_optimizers, package_optimizers = names["optimizers_of"](ours), package.optimizers()
     rows, values = [], []
     for step in range(STEPS):

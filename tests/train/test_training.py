@@ -24,7 +24,7 @@ from tusklite.data.loader import batch_indices
 from tusklite.experiments import new_training, watch
 from tusklite.files import writable_folder
 from tusklite.methods.base import NonFiniteLoss
-from tusklite.methods.tusk.training import AlternatingTraining
+from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.presets import Preset, get_preset
 from tusklite.train.checkpoints import NAME, load_checkpoint
 from tusklite.train.loop import LOG, TrainingInterrupted, choose_device, device_name, fit, peak_memory_mb
@@ -381,7 +381,7 @@ class OneBadScene:
         return self.inner.describe()
 
 
-def stops_at(step: int, what: str, method: AlternatingTraining, data: object, tiny: Preset, folder: Path) -> None:
+def stops_at(step: int, what: str, method: TUSKTraining, data: object, tiny: Preset, folder: Path) -> None:
     """Train until a loss is no number; the message names it, and the last good checkpoint can be gone on from."""
     with pytest.raises(NonFiniteLoss, match=rf"^step {step}: .*{what}.* not finite"):
         fit(method, data, tiny.schedule, folder)

@@ -12,8 +12,8 @@ from tusklite.data import FaceLandmarks, SingleDigits
 from tusklite.experiments.runs import Prepared, stated
 from tusklite.geometry import WARPS, identity_grid, random_tps, warp_images
 from tusklite.methods.thewlis.model import FactorizedLandmarks
-from tusklite.methods.thewlis.options import LandmarkOptions
-from tusklite.methods.thewlis.training import LandmarkTraining
+from tusklite.methods.thewlis.options import ThewlisOptions
+from tusklite.methods.thewlis.training import ThewlisTraining
 from tusklite.methods.thewlis.views import draw_frames, draw_views
 from tusklite.metrics import LandmarkRegressor, landmark_spread, nearest_landmark_distance, normalized_mean_error
 from tusklite.presets import Preset
@@ -44,11 +44,11 @@ class LandmarkSplits:
         return cls(*splits)
 
 
-def new_landmark_training(preset: Preset) -> LandmarkTraining:
+def new_landmark_training(preset: Preset) -> ThewlisTraining:
     """An untrained detector with its optimisation; the same weights for the same seed, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.schedule.seed)
-        return LandmarkTraining(FactorizedLandmarks(preset.model), preset.training, preset.schedule.seed)
+        return ThewlisTraining(FactorizedLandmarks(preset.model), preset.training, preset.schedule.seed)
 
 
 @torch.no_grad()
@@ -56,7 +56,7 @@ def landmarks_in_views(
     model: FactorizedLandmarks,
     faces: FaceLandmarks,
     rows: Tensor,
-    options: LandmarkOptions,
+    options: ThewlisOptions,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Landmarks and annotated points of labelled faces, each seen through a frame and a warp of its own.
@@ -142,12 +142,12 @@ def _nearest(landmarks: Tensor) -> float:
     return float(nearest_landmark_distance(landmarks).mean()) if landmarks.shape[1] > 1 else 0.0
 
 
-def watch_faces(splits: LandmarkSplits, preset: Preset) -> Callable[[LandmarkTraining], dict[str, float]]:
+def watch_faces(splits: LandmarkSplits, preset: Preset) -> Callable[[ThewlisTraining], dict[str, float]]:
     """Figures for the log while training runs, from held-out training faces; nothing is chosen by them."""
     rows = labelled_rows(splits.train, "validation")[:400]
     held_out = splits.train.held_out.nonzero().flatten().cpu()[:200]
 
-    def look(method: LandmarkTraining) -> dict[str, float]:
+    def look(method: ThewlisTraining) -> dict[str, float]:
         generator = torch.Generator().manual_seed(0)
         known = landmarks_in_views(method.model, splits.train, rows, preset.training, generator)
         found, truth = landmarks_in_views(method.model, splits.train, held_out, preset.training, generator)
@@ -161,7 +161,7 @@ def watch_faces(splits: LandmarkSplits, preset: Preset) -> Callable[[LandmarkTra
 
 @torch.no_grad()
 def equivariance_error(
-    model: FactorizedLandmarks, images: SingleDigits | FaceLandmarks, options: LandmarkOptions, views: int = 1
+    model: FactorizedLandmarks, images: SingleDigits | FaceLandmarks, options: ThewlisOptions, views: int = 1
 ) -> Tensor:
     """How far landmarks of a warped image are from where the warp takes those of the image.
 
@@ -196,7 +196,7 @@ def prepare_faces(preset: Preset) -> Prepared:
 
 
 def score_digits(
-    model: FactorizedLandmarks, digits: SingleDigits, options: LandmarkOptions, views: int = 1
+    model: FactorizedLandmarks, digits: SingleDigits, options: ThewlisOptions, views: int = 1
 ) -> dict[str, float]:
     """How well landmarks follow warps of unseen digits, and how far they keep apart, in pixels of the digits' images.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from tusklite.data import MNISTHard
 from tusklite.experiments.runs import Prepared, leave_result, stated
 from tusklite.methods.tusk.model import TUSK
-from tusklite.methods.tusk.training import AlternatingTraining
+from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import DetectionScores, evaluate_detections
 from tusklite.presets import Preset
 from tusklite.published import PAPER_TABLE_1
@@ -37,12 +37,12 @@ class SceneSplits:
         return cls(*(MNISTHard(split, size=size, source=counts.source, device=device) for split, size in splits))
 
 
-def new_training(preset: Preset) -> AlternatingTraining:
+def new_training(preset: Preset) -> TUSKTraining:
     """An untrained network with its optimisation; the same weights for the same seed, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.schedule.seed)
         model = TUSK(preset.model)
-        return AlternatingTraining(model, preset.training, preset.schedule.steps, preset.schedule.seed)
+        return TUSKTraining(model, preset.training, preset.schedule.steps, preset.schedule.seed)
 
 
 @torch.no_grad()
@@ -97,10 +97,10 @@ def score_scenes(
     )
 
 
-def watch(validation: MNISTHard, count: int = 60) -> Callable[[AlternatingTraining], dict[str, float]]:
+def watch(validation: MNISTHard, count: int = 60) -> Callable[[TUSKTraining], dict[str, float]]:
     """Figures for the log while training runs: scores on a few validation scenes. Nothing is chosen by them."""
 
-    def look(method: AlternatingTraining) -> dict[str, float]:
+    def look(method: TUSKTraining) -> dict[str, float]:
         scores = score_scenes(method.model, validation, count=count)
         return {name: round(getattr(scores, name), 4) for name in ("localization", "classification", "both")}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tusklite.arguments import require_choice, require_integer
 from tusklite.methods.tusk.model import TUSKConfig
-from tusklite.methods.tusk.training import AlternationOptions
+from tusklite.methods.tusk.training import TUSKOptions
 from tusklite.presets.preset import Preset
 from tusklite.train.schedule import Schedule
 
@@ -46,7 +46,7 @@ _LITE_MODEL = TUSKConfig(
     remove_position=True,
     padding="replicate",
 )
-_LITE_TRAINING = AlternationOptions(
+_LITE_TRAINING = TUSKOptions(
     kmeans=0.0,
     feature_equivariance=0.0,
     learning_rate=2e-3,
@@ -87,7 +87,7 @@ PRESETS = (
         "mnist-hard",
         "paper",
         TUSKConfig(),
-        AlternationOptions(),
+        TUSKOptions(),
         Schedule(steps=100_000, batch=120, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50),
         SceneCounts(validation_scenes=5_000, test_scenes=50_000),
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tusklite.arguments import require_choice, require_integer, require_number
-from tusklite.methods.thewlis.model import LandmarkConfig
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.model import ThewlisConfig
+from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.presets.preset import Preset
 from tusklite.train.schedule import Schedule
 
@@ -65,7 +65,7 @@ class DigitCounts:
         require_integer("score_views", self.score_views, low=1)
 
 
-_LITE_MODEL = LandmarkConfig(
+_LITE_MODEL = ThewlisConfig(
     landmarks=50,
     image_size=64,
     kernels=(5, 3, 3, 3, 1, 1),
@@ -73,7 +73,7 @@ _LITE_MODEL = LandmarkConfig(
     padding="reflect",
     final_relu=False,
 )
-_LITE_TRAINING = LandmarkOptions(
+_LITE_TRAINING = ThewlisOptions(
     alignment=50.0,
     diversity=1.0,
     pool=4,
@@ -115,8 +115,8 @@ PRESETS = (
         "thewlis-aflw",
         "paper",
         # The squares of 3 x 3 that the paper has for this model do not divide its maps of 40 x 40; its usual 5 x 5 do.
-        LandmarkConfig(landmarks=51),
-        LandmarkOptions(),
+        ThewlisConfig(landmarks=51),
+        ThewlisOptions(),
         Schedule(steps=100_000, batch=32, warmup=0, constant_until=1.0, final_rate=1.0),
         FaceCounts(),
     ),
@@ -148,8 +148,8 @@ PRESETS = (
     Preset(
         "thewlis-digits",
         "paper",
-        LandmarkConfig(landmarks=7, image_channels=1, image_size=48, zoom=1.0),
-        LandmarkOptions(
+        ThewlisConfig(landmarks=7, image_channels=1, image_size=48, zoom=1.0),
+        ThewlisOptions(
             alignment=144.0,  # squared pixels of a map of 24 x 24
             pool=3,
             first_warp="thewlis-mnist-g1",

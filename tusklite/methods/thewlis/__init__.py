@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tusklite.methods.thewlis.model import FactorizedLandmarks, LandmarkConfig, Landmarks, frame_images
-from tusklite.methods.thewlis.options import LandmarkOptions
-from tusklite.methods.thewlis.training import LandmarkTraining
+from tusklite.methods.thewlis.model import FactorizedLandmarks, Landmarks, ThewlisConfig, frame_images
+from tusklite.methods.thewlis.options import ThewlisOptions
+from tusklite.methods.thewlis.training import ThewlisTraining
 from tusklite.methods.thewlis.views import Views, draw_frames, draw_views
 
 __all__ = [
     "FactorizedLandmarks",
-    "LandmarkConfig",
-    "LandmarkOptions",
-    "LandmarkTraining",
     "Landmarks",
+    "ThewlisConfig",
+    "ThewlisOptions",
+    "ThewlisTraining",
     "Views",
     "draw_frames",
     "draw_views",

@@ -19,7 +19,7 @@ KIND = "tusklite-landmarks"
 
 
 @dataclass(frozen=True)
-class LandmarkConfig:
+class ThewlisConfig:
     """The shape of a landmark detector. The defaults are the paper's on faces.
 
     Attributes:
@@ -109,13 +109,13 @@ class FactorizedLandmarks(nn.Module):
         config: the shape of the detector.
 
     Example:
-        >>> model = FactorizedLandmarks(LandmarkConfig(landmarks=4, image_size=32)).eval()
+        >>> model = FactorizedLandmarks(ThewlisConfig(landmarks=4, image_size=32)).eval()
         >>> found = model(torch.rand(2, 3, 32, 32))
         >>> found.xy.shape, found.probs.shape
         (torch.Size([2, 4, 2]), torch.Size([2, 4, 16, 16]))
     """
 
-    def __init__(self, config: LandmarkConfig) -> None:
+    def __init__(self, config: ThewlisConfig) -> None:
         super().__init__()
         self.config = config
         shape = {"widths": config.widths, "kernels": config.kernels, "dilations": config.dilations}
@@ -154,4 +154,4 @@ class FactorizedLandmarks(nn.Module):
             FileNotFoundError: no such file.
             ValueError: not a landmark detector, or damaged; the message names the file.
         """
-        return load_model(path, KIND, lambda config: cls(LandmarkConfig(**config))).to(device)
+        return load_model(path, KIND, lambda config: cls(ThewlisConfig(**config))).to(device)

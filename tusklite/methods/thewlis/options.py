@@ -9,7 +9,7 @@ from tusklite.geometry import WARPS
 
 
 @dataclass(frozen=True)
-class LandmarkOptions:
+class ThewlisOptions:
     """Weights and warps of the training. The defaults are the paper's on faces.
 
     The paper measures alignment in some unit that it does not state. Here it is measured in units of [-1, 1], and the

@@ -11,12 +11,12 @@ from tusklite import losses
 from tusklite.arguments import require_integer
 from tusklite.methods.base import NonFiniteLoss, network_step, step_generator
 from tusklite.methods.thewlis.model import FactorizedLandmarks
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.ops.keypoints import spatial_softmax
 
 
-class LandmarkTraining(nn.Module):
+class ThewlisTraining(nn.Module):
     """A landmark detector with its optimisation, as `tusklite.train.loop.fit` wants it.
 
     Args:
@@ -28,7 +28,7 @@ class LandmarkTraining(nn.Module):
         TypeError, ValueError: a seed out of range, or squares of the diversity that do not divide the map.
     """
 
-    def __init__(self, model: FactorizedLandmarks, options: LandmarkOptions, seed: int = 0) -> None:
+    def __init__(self, model: FactorizedLandmarks, options: ThewlisOptions, seed: int = 0) -> None:
         super().__init__()
         self.seed = require_integer("seed", seed, low=0)
         side = model.config.image_size // 2

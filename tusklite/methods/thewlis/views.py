@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tusklite.geometry import WARPS, ThinPlateSpline, identity_grid, random_tps, warp_images
-from tusklite.methods.thewlis.options import LandmarkOptions
+from tusklite.methods.thewlis.options import ThewlisOptions
 
 
 class Views(NamedTuple):
@@ -25,11 +25,11 @@ class Views(NamedTuple):
     warp: ThinPlateSpline
 
 
-def draw_frames(batch: int, options: LandmarkOptions, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_frames(batch: int, options: ThewlisOptions, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which square of each image is looked at: zooms `(B, 1, 1)` and shifts `(B, 1, 2)`, as `frame_images` takes them.
 
     Example:
-        >>> draw_frames(1, LandmarkOptions(), torch.Generator().manual_seed(0))
+        >>> draw_frames(1, ThewlisOptions(), torch.Generator().manual_seed(0))
         (tensor([[[0.8000]]]), tensor([[[0., -0.]]]))
     """
     low, high = options.zooms
@@ -37,7 +37,7 @@ def draw_frames(batch: int, options: LandmarkOptions, generator: torch.Generator
     return zoom, zoom * options.shift * (2 * torch.rand(batch, 1, 2, generator=generator) - 1)
 
 
-def draw_views(images: Tensor, size: int, options: LandmarkOptions, generator: torch.Generator) -> Views:
+def draw_views(images: Tensor, size: int, options: ThewlisOptions, generator: torch.Generator) -> Views:
     """Two views of each image, each sampled from the image once: the second is not a warp of blurred pixels.
 
     Args:
@@ -51,7 +51,7 @@ def draw_views(images: Tensor, size: int, options: LandmarkOptions, generator: t
         crops after it has warped.
 
     Example:
-        >>> views = draw_views(torch.rand(2, 3, 80, 80), 32, LandmarkOptions(), torch.Generator().manual_seed(0))
+        >>> views = draw_views(torch.rand(2, 3, 80, 80), 32, ThewlisOptions(), torch.Generator().manual_seed(0))
         >>> views.first.shape, views.second.shape
         (torch.Size([2, 3, 32, 32]), torch.Size([2, 3, 32, 32]))
     """

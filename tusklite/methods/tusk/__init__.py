@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tusklite.methods.tusk.model import TUSK, TUSKConfig, TUSKOutput
-from tusklite.methods.tusk.options import AlternationOptions
-from tusklite.methods.tusk.training import AlternatingTraining, TwoViews
+from tusklite.methods.tusk.options import TUSKOptions
+from tusklite.methods.tusk.training import TUSKTraining, TwoViews
 
-__all__ = ["TUSK", "AlternatingTraining", "AlternationOptions", "TUSKConfig", "TUSKOutput", "TwoViews"]
+__all__ = ["TUSK", "TUSKConfig", "TUSKOptions", "TUSKOutput", "TUSKTraining", "TwoViews"]

@@ -9,7 +9,7 @@ from tusklite.geometry import WARPS
 
 
 @dataclass(frozen=True)
-class AlternationOptions:
+class TUSKOptions:
     """Weights and schedule of TUSK's training. The defaults are the paper's, completed by the authors' code.
 
     A weight of 0 leaves a term out. Fractions are of the whole training.

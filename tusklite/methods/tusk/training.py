@@ -15,13 +15,13 @@ from tusklite.geometry import WARPS, ThinPlateSpline, random_tps, warp_images
 from tusklite.methods.base import NonFiniteLoss, network_step, step_generator
 from tusklite.methods.tusk.alarms import count_alarms
 from tusklite.methods.tusk.model import TUSK
-from tusklite.methods.tusk.options import AlternationOptions
+from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training_descriptors import SceneSource, position_information, training_descriptors
 from tusklite.ops.keypoints import Keypoints
 from tusklite.ops.partitions import choose_partition, group_means
 from tusklite.ops.prototypes import Prototypes, spherical_kmeans
 
-__all__ = ["AlternatingTraining", "AlternationOptions", "TwoViews"]
+__all__ = ["TUSKOptions", "TUSKTraining", "TwoViews"]
 
 
 class TwoViews(NamedTuple):
@@ -51,7 +51,7 @@ class TwoViews(NamedTuple):
     shown: Tensor | None = None
 
 
-class AlternatingTraining(nn.Module):
+class TUSKTraining(nn.Module):
     """TUSK with what its training remembers: a finer set of prototypes, and earlier descriptors.
 
     One outer step encodes two views once, moves the prototypes several times towards the descriptors (eq. 2), and then
@@ -68,7 +68,7 @@ class AlternatingTraining(nn.Module):
         TypeError, ValueError: steps or seed out of range.
     """
 
-    def __init__(self, model: TUSK, options: AlternationOptions, steps: int, seed: int = 0) -> None:
+    def __init__(self, model: TUSK, options: TUSKOptions, steps: int, seed: int = 0) -> None:
         super().__init__()
         self.steps = require_integer("steps", steps, low=1)
         self.seed = require_integer("seed", seed, low=0)
