@@ -1,1 +1,19 @@
 """What the lessons need: figures that several share, how checks answer, and a room for each lesson, under its name."""
+
+from __future__ import annotations
+
+__all__ = [
+    "alternating_training",
+    "diversity",
+    "equivariance",
+    "factorized_landmarks",
+    "figures",
+    "mnist_hard",
+    "prototypes_and_softmin",
+    "single_heatmap",
+    "sliced_wasserstein",
+    "sparse_autoencoder",
+    "start_here",
+    "thin_plate_splines",
+    "when_one_channel_is_not_enough",
+]

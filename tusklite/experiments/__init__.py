@@ -85,6 +85,7 @@ def data_line(preset: Preset) -> str:
 
 __all__ = [
     "LandmarkSplits",
+    "Prepared",
     "SceneSplits",
     "comparison",
     "data_line",

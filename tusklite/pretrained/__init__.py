@@ -12,6 +12,8 @@ from torch import Tensor
 from tusklite.arguments import require_choice
 from tusklite.methods.tusk.model import TUSK
 
+__all__ = ["FOLDER", "Pretrained", "load_pretrained", "pretrained_names"]
+
 FOLDER = Path(__file__).resolve().parent
 
 
