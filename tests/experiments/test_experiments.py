@@ -103,7 +103,9 @@ def test_scores_take_over_the_matching_of_the_validation_scenes(model: TUSK, spl
     again = evaluate_detections(
         **seen,
         prototypes=10,
+        classes=10,
         image_size=80,
+        box=20,
         mapping=validation.mapping,
         many_to_one_mapping=validation.many_to_one_mapping,
     )

@@ -129,7 +129,7 @@ def test_a_detector_that_finds_the_points_has_no_error(splits: LandmarkSplits) -
     # Eyes are two thirds of an image's width apart: one percent of that is a quarter of a pixel.
     for name in ("nme_percent", *labels):
         assert 0 <= metrics[name] < 2, name
-    torch.testing.assert_close(regressor.weights, torch.eye(4).double(), atol=0.03, rtol=0)
+    torch.testing.assert_close(regressor.coef_, torch.eye(4).double(), atol=0.03, rtol=0)
     found = splits.unseen.points.double().numpy()
     apart = np.linalg.norm(found[:, 0] - found[:, 1], axis=-1)
     assert metrics["nearest"] == pytest.approx(apart.mean(), abs=PIXEL / 2)

@@ -74,7 +74,8 @@ HAND = {
     "truth_class": torch.tensor([[0, 1, 1], [2, 0, 9]]),
     "truth_found": torch.tensor([[True, True, True], [True, True, False]]),
 }
-HAND_SIZES = {"prototypes": 5, "classes": 3, "image_size": (80, 100)}
+HAND_SIZES = {"prototypes": 5, "classes": 3, "image_size": (80, 100), "box": 20}
+MNIST_HARD = {"classes": 10, "image_size": 80, "box": 20}
 
 
 def test_scores_of_a_case_worked_by_hand():
@@ -97,7 +98,7 @@ def test_scores_of_a_case_worked_by_hand():
 
 
 def test_matching_of_the_case_worked_by_hand():
-    matched = match_detections(HAND["xy"], HAND["truth_xy"], (80, 100), truth_found=HAND["truth_found"])
+    matched = match_detections(HAND["xy"], HAND["truth_xy"], (80, 100), 20, truth_found=HAND["truth_found"])
     assert matched[0].tolist() == [0, -1, 2, -1]
     assert sorted(matched[1].tolist()) == [-1, -1, 0, 1]
     assert matched[1, 1] == 1
@@ -114,7 +115,7 @@ def test_one_more_pair_beats_a_better_overlap():
     # The left box fits both objects, the better one exactly; the right box fits only that one.
     truth = from_pixels([[[40, 40], [34, 40]]], 80, 80)
     boxes = from_pixels([[[40, 40], [46, 40]]], 80, 80)
-    assert match_detections(boxes, truth, 80).tolist() == [[1, 0]]
+    assert match_detections(boxes, truth, 80, 20).tolist() == [[1, 0]]
 
 
 pixel = st.tuples(st.integers(10, 40), st.integers(10, 30))
@@ -170,9 +171,9 @@ def test_prototype_matching_equals_brute_force_over_permutations(pairs, prototyp
 @pytest.mark.parametrize(("keypoints", "objects", "prototypes"), [(9, 9, 10), (5, 9, 4), (12, 7, 25), (1, 3, 1)])
 def test_scores_equal_scikit_learn(keypoints, objects, prototypes):
     scenes = random_scenes(1, keypoints=keypoints, objects=objects, prototypes=prototypes)
-    scores = evaluate_detections(**scenes, prototypes=prototypes)
+    scores = evaluate_detections(**scenes, prototypes=prototypes, **MNIST_HARD)
     matched = match_detections(
-        scenes["xy"], scenes["truth_xy"], 80, found=scenes["found"], truth_found=scenes["truth_found"]
+        scenes["xy"], scenes["truth_xy"], 80, 20, found=scenes["found"], truth_found=scenes["truth_found"]
     )
     truth, predicted, placed_truth, placed_predicted = [], [], [], []
     for s, t in scenes["truth_found"].nonzero().tolist():
@@ -198,12 +199,12 @@ def test_scores_equal_scikit_learn(keypoints, objects, prototypes):
 
 def test_names_of_prototypes_and_order_of_keypoints_do_not_matter():
     scenes = random_scenes(2)
-    scores = evaluate_detections(**scenes, prototypes=10)
+    scores = evaluate_detections(**scenes, prototypes=10, **MNIST_HARD)
     names = torch.randperm(10, generator=torch.Generator().manual_seed(0))
     order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
     turned = {key: scenes[key][:, order] for key in ("xy", "assignment", "found")}
     turned["assignment"] = names[turned["assignment"]]
-    again = evaluate_detections(**{**scenes, **turned}, prototypes=10)
+    again = evaluate_detections(**{**scenes, **turned}, prototypes=10, **MNIST_HARD)
     for figure in ("localization", "classification", "both", "precision", "many_to_one"):
         assert getattr(again, figure) == pytest.approx(getattr(scores, figure))
     assert again.mapping[names].tolist() == scores.mapping.tolist()
@@ -211,7 +212,7 @@ def test_names_of_prototypes_and_order_of_keypoints_do_not_matter():
 
 def test_what_an_empty_slot_holds_does_not_matter():
     scenes = random_scenes(3)
-    scores = evaluate_detections(**scenes, prototypes=10).as_dict()
+    scores = evaluate_detections(**scenes, prototypes=10, **MNIST_HARD).as_dict()
     empty, truth_empty = ~scenes["found"], ~scenes["truth_found"]
     rubbish = {
         "xy": scenes["xy"].masked_fill(empty[..., None], float("nan")),
@@ -219,18 +220,19 @@ def test_what_an_empty_slot_holds_does_not_matter():
         "truth_xy": scenes["truth_xy"].masked_fill(truth_empty[..., None], 80.0),
         "truth_class": scenes["truth_class"].masked_fill(truth_empty, 99),
     }
-    assert evaluate_detections(**{**scenes, **rubbish}, prototypes=10).as_dict() == scores
+    assert evaluate_detections(**{**scenes, **rubbish}, prototypes=10, **MNIST_HARD).as_dict() == scores
 
 
 def test_mappings_of_a_validation_split_are_used_on_the_test_split():
-    validation = evaluate_detections(**random_scenes(4), prototypes=10)
+    validation = evaluate_detections(**random_scenes(4), prototypes=10, **MNIST_HARD)
     test = evaluate_detections(
         **random_scenes(5),
         prototypes=10,
+        **MNIST_HARD,
         mapping=validation.mapping,
         many_to_one_mapping=validation.many_to_one_mapping,
     )
-    own = evaluate_detections(**random_scenes(5), prototypes=10)
+    own = evaluate_detections(**random_scenes(5), prototypes=10, **MNIST_HARD)
     assert test.mapping.tolist() == validation.mapping.tolist()
     assert test.many_to_one_mapping.tolist() == validation.many_to_one_mapping.tolist()
     assert test.localization == own.localization
@@ -242,7 +244,7 @@ def test_mappings_of_a_validation_split_are_used_on_the_test_split():
 def test_no_detections_or_no_objects_score_zero(hidden):
     scenes = random_scenes(6)
     scenes[hidden] = torch.zeros_like(scenes[hidden])
-    scores = evaluate_detections(**scenes, prototypes=10)
+    scores = evaluate_detections(**scenes, prototypes=10, **MNIST_HARD)
     figures = (scores.localization, scores.classification, scores.both, scores.precision, scores.many_to_one)
     assert figures == (0.0,) * 5
     assert scores.confusion[:, :10].sum() == 0
@@ -250,14 +252,14 @@ def test_no_detections_or_no_objects_score_zero(hidden):
 
 
 def test_scores_survive_json():
-    scores = evaluate_detections(**random_scenes(7), prototypes=12).as_dict()
+    scores = evaluate_detections(**random_scenes(7), prototypes=12, **MNIST_HARD).as_dict()
     assert json.loads(json.dumps(scores)) == scores
 
 
 def test_the_full_test_split_takes_seconds():
     scenes = random_scenes(8, scenes=5_000)
     begin = time.perf_counter()
-    evaluate_detections(**scenes, prototypes=10)
+    evaluate_detections(**scenes, prototypes=10, **MNIST_HARD)
     assert time.perf_counter() - begin < 3.0  # a tenth of the 50,000 scenes in a tenth of 30 s
 
 
@@ -273,6 +275,7 @@ def test_cluster_agreement_equals_scikit_learn(seed):
 POINTS = torch.zeros(2, 3, 2)
 NUMBERS = torch.zeros(2, 3, dtype=torch.int64)
 GOOD = {"xy": POINTS, "assignment": NUMBERS, "truth_xy": POINTS, "truth_class": NUMBERS, "prototypes": 4}
+GOOD |= MNIST_HARD
 
 
 @pytest.mark.parametrize(

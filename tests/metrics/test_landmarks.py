@@ -42,7 +42,7 @@ def test_the_regressor_is_scikit_learns_ridge(seed, images, landmarks, points, r
     oracle = Ridge(alpha=penalty, fit_intercept=False).fit(rows(x), rows(y), sample_weight=counts)
     regressor = LandmarkRegressor(ridge).fit(x, y, weights)
     expected = np.reshape(oracle.coef_, (2 * points, 2 * landmarks))
-    np.testing.assert_allclose(regressor.weights.numpy(), expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(regressor.coef_.numpy(), expected, rtol=1e-6, atol=1e-8)
     new = random_points(seed + 3, 3, landmarks, 2)
     expected = np.reshape(oracle.predict(rows(new)), (3, points, 2))
     np.testing.assert_allclose(regressor.predict(new).numpy(), expected, rtol=1e-6, atol=1e-8)
@@ -56,16 +56,16 @@ def test_without_ridge_it_is_the_smallest_least_squares_solution(seed, images, l
         x = torch.cat([x, x[:, :1]], dim=1)
     regressor = LandmarkRegressor(ridge=0).fit(x, y)
     oracle = LinearRegression(fit_intercept=False).fit(rows(x), rows(y))
-    np.testing.assert_allclose(regressor.weights.numpy(), oracle.coef_, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(regressor.coef_.numpy(), oracle.coef_, rtol=1e-5, atol=1e-7)
     if repeated:
-        torch.testing.assert_close(regressor.weights[:, :2], regressor.weights[:, -2:])
+        torch.testing.assert_close(regressor.coef_[:, :2], regressor.coef_[:, -2:])
 
 
 def test_one_annotated_image_is_enough():
     x, y = random_points(0, 1, 10, 2), random_points(1, 1, 5, 2)
     exact = LandmarkRegressor(ridge=0).fit(x, y)
     torch.testing.assert_close(exact.predict(x), y)
-    torch.testing.assert_close(exact.weights, y.flatten(1).T @ x.flatten(1) / (x**2).sum())  # y x' / |x|²
+    torch.testing.assert_close(exact.coef_, y.flatten(1).T @ x.flatten(1) / (x**2).sum())  # y x' / |x|²
     assert (LandmarkRegressor().fit(x, y).predict(x) - y).abs().max() < 1e-4
 
 
@@ -77,7 +77,7 @@ def test_there_is_no_bias():
 
 def test_landmarks_that_say_nothing_give_the_zero_map():
     regressor = LandmarkRegressor().fit(torch.zeros(3, 2, 2), torch.ones(3, 1, 2))
-    assert torch.equal(regressor.weights, torch.zeros(2, 4, dtype=torch.float64))
+    assert torch.equal(regressor.coef_, torch.zeros(2, 4, dtype=torch.float64))
     assert torch.equal(regressor.landmark_shares(), torch.zeros(1, 2, dtype=torch.float64))
 
 
@@ -103,18 +103,18 @@ def test_a_weight_counts_images():
     copies = counts.long()
     weighted = LandmarkRegressor(0.01).fit(x, y, counts)
     repeated = LandmarkRegressor(0.01).fit(x.repeat_interleave(copies, dim=0), y.repeat_interleave(copies, dim=0))
-    torch.testing.assert_close(weighted.weights, repeated.weights)
+    torch.testing.assert_close(weighted.coef_, repeated.coef_)
 
 
 def test_predictions_keep_the_type_and_the_gradient_of_the_landmarks():
     x, y = random_points(0, 9, 3, 2).float(), random_points(1, 9, 2, 2).float()
     regressor = LandmarkRegressor().fit(x.requires_grad_(), y)
-    assert regressor.weights.dtype == torch.float64
-    assert not regressor.weights.requires_grad
+    assert regressor.coef_.dtype == torch.float64
+    assert not regressor.coef_.requires_grad
     prediction = regressor.predict(x)
     assert prediction.dtype == torch.float32
     (gradient,) = torch.autograd.grad(prediction.sum(), x)
-    torch.testing.assert_close(gradient.flatten(1).double(), regressor.weights.sum(dim=0).expand(9, -1))
+    torch.testing.assert_close(gradient.flatten(1).double(), regressor.coef_.sum(dim=0).expand(9, -1))
 
 
 # Which landmarks a point draws on
@@ -127,7 +127,7 @@ def test_shares_are_the_absolute_weights_of_a_landmark(seed, points, landmarks, 
     shares = regressor.landmark_shares(drop)
     for p in range(points):
         added = [
-            sum(abs(regressor.weights[2 * p + i, 2 * k + j].item()) for i, j in itertools.product(range(2), range(2)))
+            sum(abs(regressor.coef_[2 * p + i, 2 * k + j].item()) for i, j in itertools.product(range(2), range(2)))
             for k in range(landmarks)
         ]
         for k in range(landmarks):
@@ -239,9 +239,13 @@ def test_a_regressor_says_what_is_wrong_with_its_use(error, message, act):
         (ValueError, r"landmarks: shape \(4, 3, 3\)", (torch.zeros(4, 3, 3), torch.zeros(4, 1, 2))),
         (ValueError, r"points: shape \(5, 1, 2\)", (torch.zeros(4, 3, 2), torch.zeros(5, 1, 2))),
         (ValueError, "points: NaN", (torch.zeros(4, 3, 2), torch.full((4, 1, 2), torch.nan))),
-        (ValueError, r"weights: shape \(3,\)", (torch.zeros(4, 3, 2), torch.zeros(4, 1, 2), torch.ones(3))),
-        (ValueError, "weights: -1 to 1", (torch.zeros(2, 3, 2), torch.zeros(2, 1, 2), torch.tensor([1.0, -1.0]))),
-        (ValueError, "weights: 0 to 0", (torch.zeros(2, 3, 2), torch.zeros(2, 1, 2), torch.zeros(2))),
+        (ValueError, r"^sample_weight: shape \(3,\)", (torch.zeros(4, 3, 2), torch.zeros(4, 1, 2), torch.ones(3))),
+        (
+            ValueError,
+            "^sample_weight: -1 to 1",
+            (torch.zeros(2, 3, 2), torch.zeros(2, 1, 2), torch.tensor([1.0, -1.0])),
+        ),
+        (ValueError, "^sample_weight: 0 to 0", (torch.zeros(2, 3, 2), torch.zeros(2, 1, 2), torch.zeros(2))),
     ],
 )
 def test_fit_refuses(error, message, arguments):

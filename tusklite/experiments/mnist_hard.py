@@ -74,7 +74,7 @@ def detect_scenes(model: TUSK, scenes: MNISTHard, count: int | None = None) -> d
 def score_scenes(
     model: TUSK, scenes: MNISTHard, like: DetectionScores | None = None, count: int | None = None
 ) -> DetectionScores:
-    """Scores of a trained network on evaluation scenes, as in Table 1 of Jin et al. 2022.
+    """Scores of a trained network on evaluation scenes, as in the paper (Jin et al. 2022, table 1).
 
     Args:
         model: the network, in evaluation mode.
@@ -90,7 +90,9 @@ def score_scenes(
         seen["truth_xy"],
         seen["truth_class"],
         prototypes=model.config.prototypes,
+        classes=10,
         image_size=scenes.image_size,
+        box=20.0,
         found=seen["found"],
         mapping=None if like is None else like.mapping,
         many_to_one_mapping=None if like is None else like.many_to_one_mapping,

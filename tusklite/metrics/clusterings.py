@@ -9,7 +9,7 @@ from tusklite.metrics.labels import require_labels
 
 
 def adjusted_rand_index(a: Tensor, b: Tensor) -> float:
-    """Return how well two clusterings agree beyond chance (Hubert & Arabie 1985), by scikit-learn.
+    """Return how well two clusterings agree beyond chance (Hubert and Arabie 1985), by scikit-learn.
 
     Args:
         a: (N,) integers, the cluster of each sample, N at least 1.

@@ -1,4 +1,4 @@
-"""Detections against true objects, by the protocol of MNIST-Hard (Jin et al. 2022, sec. 4.1).
+"""Detections against true objects, by the protocol of MNIST-Hard (Jin et al. 2022, section 4.1).
 
 A 20x20 box around each keypoint is correct when it overlaps a true box with an IoU of at least one half;
 prototypes are named after classes by the bipartite matching that is right most often.
@@ -60,7 +60,8 @@ class DetectionScores:
 
         Example:
             >>> xy, digit = torch.zeros(1, 1, 2), torch.tensor([[3]])
-            >>> scores = evaluate_detections(xy, torch.tensor([[0]]), xy, digit, prototypes=1)
+            >>> sizes = {"prototypes": 1, "classes": 10, "image_size": 80, "box": 20}
+            >>> scores = evaluate_detections(xy, torch.tensor([[0]]), xy, digit, **sizes)
             >>> scores.as_dict()["both"], scores.as_dict()["mapping"]
             (1.0, [3])
         """
@@ -72,7 +73,7 @@ def match_detections(
     xy: Tensor,
     truth_xy: Tensor,
     image_size: int | tuple[int, int],
-    box: float = 20.0,
+    box: float,
     iou: float = 0.5,
     found: Tensor | None = None,
     truth_found: Tensor | None = None,
@@ -96,7 +97,7 @@ def match_detections(
 
     Example:
         >>> truth = torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]])
-        >>> match_detections(torch.tensor([[[0.5, 0.1], [0.0, 0.0], [-0.45, 0.0]]]), truth, image_size=80)
+        >>> match_detections(torch.tensor([[[0.5, 0.1], [0.0, 0.0], [-0.45, 0.0]]]), truth, image_size=80, box=20)
         tensor([[ 1, -1,  0]])
     """
     height, width = _height_width(image_size)
@@ -131,16 +132,16 @@ def evaluate_detections(
     truth_class: Tensor,
     *,
     prototypes: int,
-    classes: int = 10,
-    image_size: int | tuple[int, int] = 80,
-    box: float = 20.0,
+    classes: int,
+    image_size: int | tuple[int, int],
+    box: float,
     iou: float = 0.5,
     mapping: Tensor | None = None,
     many_to_one_mapping: Tensor | None = None,
     found: Tensor | None = None,
     truth_found: Tensor | None = None,
 ) -> DetectionScores:
-    """Score keypoints and their prototypes as in Table 1 of Jin et al. 2022.
+    """Score keypoints and their prototypes as the paper does (Jin et al. 2022, table 1).
 
     To score a test split fairly, evaluate a validation split first and pass on its `mapping` and
     `many_to_one_mapping`. One that is not given is found on these very scenes, from the boxes that match.
@@ -170,7 +171,8 @@ def evaluate_detections(
         >>> truth_xy = torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]])
         >>> xy = torch.tensor([[[-0.5, 0.1], [0.0, 0.9]]])
         >>> scores = evaluate_detections(
-        ...     xy, torch.tensor([[1, 0]]), truth_xy, torch.tensor([[7, 4]]), prototypes=2
+        ...     xy, torch.tensor([[1, 0]]), truth_xy, torch.tensor([[7, 4]]),
+        ...     prototypes=2, classes=10, image_size=80, box=20,
         ... )
         >>> scores.localization, scores.classification, scores.both, scores.mapping[1].item()
         (0.5, 1.0, 0.5, 7)

@@ -1,7 +1,7 @@
 """Unsupervised landmarks against annotated ones: a linear map, its error, and signs of collapse.
 
 A detector finds its own landmarks; how much they know of a face shows in how well a linear map without bias, learnt
-from few annotated images, takes them to eyes, nose and mouth (Thewlis et al. 2017, sec. 4.3).
+from few annotated images, takes them to eyes, nose and mouth (Thewlis et al. 2017, section 4.3).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tusklite.arguments import require_integer, require_number, require_tensor
 
 
 class LandmarkRegressor:
-    """Linear map y = W x, without bias, from unsupervised landmarks to annotated points (Thewlis et al., sec. 4.3).
+    """Linear map y = W x, without bias, from landmarks to annotated points (Thewlis et al. 2017, section 4.3).
 
     The paper trains W as a layer, by gradient descent on warped images. Here W is the least-squares solution: it
     minimises the sum over images of weight |y - W x|², plus penalty |W|²; warped copies of images count as images.
@@ -25,7 +25,7 @@ class LandmarkRegressor:
             for any unit and any number of images. It damps directions in which the landmarks hardly move.
 
     Attributes:
-        weights: `(2 P, 2 K)` float64 W on the CPU, once fitted: row 2 p is the x of point p, row 2 p + 1 its y, and the
+        coef_: `(2 P, 2 K)` float64 W on the CPU, once fitted: row 2 p is the x of point p, row 2 p + 1 its y, and the
             columns follow the landmarks likewise.
 
     Raises:
@@ -41,45 +41,47 @@ class LandmarkRegressor:
         tensor([[0.5000, 0.5000, 0.0000]], dtype=torch.float64)
     """
 
+    coef_: Tensor
+
     def __init__(self, ridge: float = 1e-4) -> None:
         self.ridge = require_number("ridge", ridge)
-        self.weights: Tensor | None = None
 
-    def fit(self, landmarks: Tensor, points: Tensor, weights: Tensor | None = None) -> LandmarkRegressor:
+    def fit(self, landmarks: Tensor, points: Tensor, sample_weight: Tensor | None = None) -> LandmarkRegressor:
         """Learn W from annotated images, one is enough.
 
         Args:
             landmarks: `(N, K, 2)` unsupervised landmarks, in [-1, 1]: without bias, the origin is best amid the face.
             points: `(N, P, 2)` annotated points of the same images, in [-1, 1].
-            weights: `(N,)` how much each image counts, at least 0 and not all 0; None: all the same.
+            sample_weight: `(N,)` how much each image counts, at least 0 and not all 0; None: all the same.
 
         Returns:
             The regressor itself.
 
         Raises:
-            TypeError, ValueError: not floating-point tensors of these shapes, or weights out of range.
+            TypeError, ValueError: not floating-point tensors of these shapes, or a sample weight out of range.
 
         Example:
             >>> regressor = LandmarkRegressor().fit(torch.rand(1, 10, 2), torch.rand(1, 5, 2))
-            >>> regressor.weights.shape
+            >>> regressor.coef_.shape
             torch.Size([10, 20])
         """
         require_tensor("landmarks", landmarks, ("N", "K", 2))
         require_tensor("points", points, (len(landmarks), "P", 2))
         x = landmarks.detach().cpu().double().flatten(1)  # (N, 2 K)
         y = points.detach().cpu().double().flatten(1)  # (N, 2 P)
-        if weights is not None:
-            require_tensor("weights", weights, (len(landmarks),))
-            if weights.min() < 0 or weights.max() == 0:
-                span = f"{weights.min():g} to {weights.max():g}"
-                raise ValueError(f"weights: {span} were given; allowed are numbers of at least 0, not all of them 0")
-            root = weights.detach().cpu().double().sqrt().unsqueeze(1)  # (N, 1)
+        if sample_weight is not None:
+            require_tensor("sample_weight", sample_weight, (len(landmarks),))
+            if sample_weight.min() < 0 or sample_weight.max() == 0:
+                span = f"{sample_weight.min():g} to {sample_weight.max():g}"
+                allowed = "numbers of at least 0, not all of them 0"
+                raise ValueError(f"sample_weight: {span} were given; allowed are {allowed}")
+            root = sample_weight.detach().cpu().double().sqrt().unsqueeze(1)  # (N, 1)
             x, y = root * x, root * y
         # The penalty as further rows: unlike the normal equations, this does not square the condition number.
         penalty = self.ridge * (x**2).sum(dim=0).mean()
         x = torch.cat([x, penalty.sqrt() * torch.eye(x.shape[1], dtype=x.dtype)])
         y = torch.cat([y, y.new_zeros(x.shape[1], y.shape[1])])
-        self.weights = torch.linalg.lstsq(x, y, driver="gelsd").solution.T.contiguous()  # gelsd: smallest solution
+        self.coef_ = torch.linalg.lstsq(x, y, driver="gelsd").solution.T.contiguous()  # gelsd: smallest solution
         return self
 
     def predict(self, landmarks: Tensor) -> Tensor:
@@ -100,12 +102,12 @@ class LandmarkRegressor:
             >>> LandmarkRegressor(ridge=0).fit(one, 2 * one).predict(-one)
             tensor([[[-1., 0.]]])
         """
-        weights = self._fitted()
-        require_tensor("landmarks", landmarks, ("N", weights.shape[1] // 2, 2))
-        return (landmarks.flatten(1) @ weights.T.to(landmarks)).unflatten(1, (-1, 2))
+        coef = self._fitted()
+        require_tensor("landmarks", landmarks, ("N", coef.shape[1] // 2, 2))
+        return (landmarks.flatten(1) @ coef.T.to(landmarks)).unflatten(1, (-1, 2))
 
     def landmark_shares(self, drop: float = 0.2) -> Tensor:
-        """Return how much each annotated point draws on each landmark, the arrows of Thewlis et al. 2017, fig. 7.
+        """Return how much each annotated point draws on each landmark (Thewlis et al. 2017, figure 7).
 
         For a point and a landmark, four weights lead from two coordinates to two. Their absolute values are added and
         divided by the sum over landmarks; then shares below `drop` are removed, and the rest stay as they are.
@@ -123,7 +125,7 @@ class LandmarkRegressor:
 
         Example:
             >>> regressor = LandmarkRegressor()
-            >>> regressor.weights = torch.tensor([[5.0, 1.0, 1.0, 0.0], [1.0, 2.0, 0.0, 0.0]])
+            >>> regressor.coef_ = torch.tensor([[5.0, 1.0, 1.0, 0.0], [1.0, 2.0, 0.0, 0.0]])
             >>> regressor.landmark_shares(drop=0), regressor.landmark_shares()
             (tensor([[0.9000, 0.1000]]), tensor([[0.9000, 0.0000]]))
         """
@@ -133,9 +135,9 @@ class LandmarkRegressor:
         return shares.where(shares >= drop, 0.0)
 
     def _fitted(self) -> Tensor:
-        if self.weights is None:
+        if not hasattr(self, "coef_"):
             raise RuntimeError("LandmarkRegressor: not fitted; call fit(landmarks, points) first")
-        return self.weights
+        return self.coef_
 
 
 def normalized_mean_error(

@@ -11,7 +11,7 @@ from tusklite.metrics.labels import count_pairs, require_labels
 
 
 def match_prototypes(assignment: Tensor, classes: Tensor, prototypes: int, classes_count: int) -> Tensor:
-    """Name prototypes after classes, one to one, so that most pairs are right (Jin et al. 2022, sec. 4.1).
+    """Name prototypes after classes, one to one, so that most pairs are right (Jin et al. 2022, section 4.1).
 
     Args:
         assignment: (N,) integers in [0, prototypes), the prototype of each sample; N may be 0.

@@ -175,7 +175,7 @@ def check_point_shares(point_shares: Callable[[Tensor, float], Tensor]) -> None:
     """
     weights = _uniform(1, 36, seed=9).view(6, 12) * torch.tensor([4.0, 4, 1, 1, 1, 1, 3, 3, 0.5, 0.5, 2, 2])
     regressor = LandmarkRegressor()
-    regressor.weights = weights
+    regressor.coef_ = weights
     blocks = weights.view(3, 2, 6, 2)  # point, its coordinate, landmark, its coordinate
     summed = blocks.abs().sum(dim=(1, 3))
     signed = blocks.sum(dim=(1, 3)).abs()
@@ -218,7 +218,7 @@ def check_point_shares(point_shares: Callable[[Tensor, float], Tensor]) -> None:
 
 
 def _least_squares(landmarks: Tensor, points: Tensor) -> Tensor:
-    return LandmarkRegressor(ridge=0).fit(landmarks, points).weights
+    return LandmarkRegressor(ridge=0).fit(landmarks, points).coef_
 
 
 def _uniform(batch: int, count: int, seed: int) -> Tensor:
