@@ -1,4 +1,4 @@
-"""Single digits on a black canvas, as in the supplement of Thewlis et al. 2017."""
+"""Single digits on a black canvas, as in the supplement (Thewlis et al. 2017, supplement)."""
 
 from __future__ import annotations
 

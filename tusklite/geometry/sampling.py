@@ -169,7 +169,7 @@ def random_tps(
         TypeError: `spec` is not a WarpSpec, `generator` is not a torch.Generator, `batch` is not an integer.
         ValueError: `batch` is below 1, or control points to fit that coincide or lie on one line.
 
-    Source: Thewlis et al. 2017, supplementary section 2; TUSK's public code.
+    Source: the supplement (Thewlis et al. 2017, supplement, section 2); TUSK's public code.
 
     Example:
         >>> random_tps(4, WARPS["tusk-mnist"], torch.Generator().manual_seed(0)).grid(80, 80).shape

@@ -27,7 +27,7 @@ class ThinPlateSpline:
         TypeError: a field is not a floating-point tensor.
         ValueError: shapes, types or devices do not belong together.
 
-    Source: Bookstein, "Principal warps: thin-plate splines and the decomposition of deformations", PAMI 1989.
+    Source: "Principal warps: thin-plate splines and the decomposition of deformations" (Bookstein 1989).
 
     Example:
         >>> shift = torch.tensor([[[0.5, 0.0], [1.0, 0.0], [0.0, 1.0]]])
@@ -183,7 +183,7 @@ def fit_tps(source: Tensor, target: Tensor, regularization: float = 0.0) -> Thin
         TypeError: not floating-point tensors, or not a number.
         ValueError: shapes, types or devices that differ; under three points; coincident or collinear ones.
 
-    Source: Bookstein 1989; with regularization, Wahba, "Spline models for observational data", 1990.
+    Source: (Bookstein 1989); with regularization, "Spline models for observational data" (Wahba 1990).
 
     Example:
         >>> square = torch.tensor([[[-1.0, -1], [1, -1], [-1, 1], [1, 1], [0, 0]]])

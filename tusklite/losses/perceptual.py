@@ -1,4 +1,4 @@
-"""The perceptual loss: two images are near when a frozen, trained network sees the same in both (TUSK eq. 1)."""
+"""The perceptual loss: two images are near when a frozen, trained network sees the same in both."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ FILE_ENDINGS = (".pth", ".pt", ".safetensors")
 class PerceptualLoss(nn.Module):
     """Distance between deep features of a reconstruction and its image (Jin et al. 2022, eq. 1, perceptual case).
 
-    The loss is the sum over layers l of c_l times the mean of |V_l(reconstruction) - V_l(image)|. The paper follows
-    Johnson et al. 2016; the defaults are those of its authors' code: VGG16 after relu1_2, relu2_2, relu3_3 and
-    relu4_3, every c_l = 1, images resized to 224. The network V is frozen and always in evaluation mode.
+    The loss is the sum over layers l of c_l times the mean of |V_l(reconstruction) - V_l(image)|, as the paper
+    has it from elsewhere (Johnson et al. 2016); the defaults are those of its authors' code: VGG16 after relu1_2,
+    relu2_2, relu3_3 and relu4_3, every c_l = 1, images resized to 224. The network V is frozen and always in evaluation
+    mode.
 
     Args:
         backbone: name of a torchvision classification network, or any module that takes images `(B, 3, H, W)`. A

@@ -1,4 +1,4 @@
-"""The networks: a U-Net and a heatmap head (Jin et al. 2022), and the landmark detector of Thewlis et al. 2017."""
+"""The networks: a U-Net and a heatmap head (Jin et al. 2022), and a landmark detector (Thewlis et al. 2017)."""
 
 from __future__ import annotations
 

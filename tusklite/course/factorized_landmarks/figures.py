@@ -111,7 +111,7 @@ def regressed_faces(
 def landmark_shares(
     images: Tensor, xy: Tensor, points: Tensor, shares: Tensor, titles: Sequence[str] | None = None, columns: int = 3
 ) -> Figure:
-    """Show which landmarks a regressor reads each point off (Thewlis et al. 2017, fig. 7): lines as thick as the share.
+    """Show which landmarks a regressor reads each point off (Thewlis et al. 2017, figure 7): the thicker, the more.
 
     Landmarks that no line leaves are small and pale.
 

@@ -18,7 +18,7 @@ MARKERS = "os^D"  # each ten classes more take the next one
 
 
 def tsne(descriptors: Tensor, prototypes: Tensor, seed: int = 0, perplexity: float = 30.0) -> tuple[Tensor, Tensor]:
-    """Embed descriptors and prototypes together in the plane by t-SNE (van der Maaten & Hinton 2008).
+    """Embed descriptors and prototypes together in the plane by t-SNE (van der Maaten and Hinton 2008).
 
     Args:
         descriptors: (N, C).

@@ -14,7 +14,7 @@ class ChannelwiseOptions:
 
     Attributes:
         equivariance: weight of the alignment of the probability maps (Thewlis et al. 2017, eq. 6), in units of [-1, 1].
-        diversity: weight of what keeps the channels apart (the same, eq. 8), for each of the two views.
+        diversity: weight of what keeps the channels apart (Thewlis et al. 2017, eq. 8), for each of the two views.
         pool: side of the squares of its pooled form, in pixels of the map; must divide the map.
         warp: name of the warp between the two views.
         learning_rate: Adam's.
