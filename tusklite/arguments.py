@@ -113,10 +113,10 @@ def require_choice(name: str, value: object, allowed: Sequence[str]) -> str:
         ValueError: another word; the message lists the allowed ones.
 
     Example:
-        >>> require_choice("padding", "mirror", ("zeros", "border"))
+        >>> require_choice("padding_mode", "mirror", ("zeros", "border"))
         Traceback (most recent call last):
         ...
-        ValueError: padding: 'mirror' was given; allowed are 'zeros', 'border'
+        ValueError: padding_mode: 'mirror' was given; allowed are 'zeros', 'border'
     """
     if value not in allowed:
         raise ValueError(f"{name}: {value!r} was given; allowed are {', '.join(map(repr, allowed))}")

@@ -11,6 +11,7 @@ import torch
 
 from tusklite import __version__
 from tusklite.files import write_aside
+from tusklite.methods.former_names import with_present_names
 from tusklite.places import source_root
 
 KEYS = (
@@ -92,8 +93,9 @@ def record_result(folder: Path, result: dict[str, object]) -> Path:
 
 
 def read_results(folder: Path) -> list[dict[str, object]]:
-    """Every recorded result, by path."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/*.json"))]
+    """Every recorded result, by path; overrides that had other names then come under today's."""
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/*.json"))]
+    return [result | {"overrides": with_present_names(result["overrides"])} for result in results]
 
 
 def write_table(readme: Path, name: str, table: str) -> bool:

@@ -46,12 +46,14 @@ def test_panels_share_their_limits():
     assert first.get_xlim()[1] > 30
 
 
-@pytest.mark.parametrize(("scale", "squared"), [(1.0, False), (4.0, False), (0.625, True), (300.0, False)])
-def test_arrows_point_down_the_loss_and_the_title_names_it(scale, squared):
-    figure = lesson.softmin_field(CLOUD, CROSSES, scale, squared)
+@pytest.mark.parametrize(
+    ("inverse_temperature", "squared"), [(1.0, False), (4.0, False), (0.625, True), (300.0, False)]
+)
+def test_arrows_point_down_the_loss_and_the_title_names_it(inverse_temperature, squared):
+    figure = lesson.softmin_field(CLOUD, CROSSES, inverse_temperature, squared)
     arrows = figure.axes[0].collections[1]
     points = CLOUD.double().requires_grad_()
-    loss = kmeans_softmin_loss(points, CROSSES.double(), scale, squared)
+    loss = kmeans_softmin_loss(points, CROSSES.double(), inverse_temperature, squared)
     (slope,) = torch.autograd.grad(loss, points)
     np.testing.assert_allclose(np.stack([arrows.U, arrows.V], axis=1), -len(CLOUD) * slope, rtol=1e-4, atol=1e-9)
     assert f"loss {float(loss.detach()):.3f}, at most ln 3 = 1.099" == figure.axes[1].get_title()
@@ -78,7 +80,7 @@ def test_shares_are_sorted_and_sum_to_one():
         (lambda: lesson.prototype_panels([CLOUD], [CROSSES], ["a"], columns=0), ValueError, "columns: 0"),
         (lambda: lesson.softmin_field(CLOUD.numpy(), CROSSES), TypeError, "descriptors: ndarray"),
         (lambda: lesson.softmin_field(CLOUD, CROSSES[:1]), ValueError, "prototypes: 1 was given"),
-        (lambda: lesson.softmin_field(CLOUD, CROSSES, scale=0.0), ValueError, "scale: 0"),
+        (lambda: lesson.softmin_field(CLOUD, CROSSES, inverse_temperature=0.0), ValueError, "inverse_temperature: 0"),
         (lambda: lesson.prototype_shares({}, 4), ValueError, "assignments: none"),
         (lambda: lesson.prototype_shares({"a": LABELS}, 2), ValueError, "assignments: values 0 to 2"),
         (lambda: lesson.prototype_shares({"a": LABELS[:0]}, 2), ValueError, r"assignments: shape \(0,\)"),

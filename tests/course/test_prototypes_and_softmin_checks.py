@@ -20,9 +20,9 @@ neat_loss, softmin_gradient, revive = (SOLUTIONS[name] for name in ("neat_loss",
 def price(others=lambda count: count - 1, apart=lambda count: math.sqrt(2 * count / (count - 1))):
     """The price with another number of others, or another distance."""
 
-    def loss(count: int, scale: float, squared: bool) -> float:
+    def loss(count: int, inverse_temperature: float, squared: bool) -> float:
         distance = apart(count)
-        return math.log1p(others(count) * math.exp(-scale * (distance**2 if squared else distance)))
+        return math.log1p(others(count) * math.exp(-inverse_temperature * (distance**2 if squared else distance)))
 
     return loss
 
@@ -35,18 +35,18 @@ def parts(descriptors: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor, Tens
     return units, distance, units[torch.arange(len(units)), distance.argmin(dim=1)]
 
 
-def nearest_alone(descriptors: Tensor, prototypes: Tensor, scale: float) -> Tensor:
-    return scale * parts(descriptors, prototypes)[2] / len(descriptors)
+def nearest_alone(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float) -> Tensor:
+    return inverse_temperature * parts(descriptors, prototypes)[2] / len(descriptors)
 
 
-def pushes_all_the_same(descriptors: Tensor, prototypes: Tensor, scale: float) -> Tensor:
+def pushes_all_the_same(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float) -> Tensor:
     units, _, nearest = parts(descriptors, prototypes)
-    return scale * (nearest - units.mean(dim=1)) / len(descriptors)
+    return inverse_temperature * (nearest - units.mean(dim=1)) / len(descriptors)
 
 
-def of_squares(descriptors: Tensor, prototypes: Tensor, scale: float) -> Tensor:
+def of_squares(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float) -> Tensor:
     point = descriptors.clone().requires_grad_()
-    return torch.autograd.grad(kmeans_softmin_loss(point, prototypes, scale, squared=True), point)[0]
+    return torch.autograd.grad(kmeans_softmin_loss(point, prototypes, inverse_temperature, squared=True), point)[0]
 
 
 def bringing(choose):
@@ -69,12 +69,14 @@ def in_place(prototypes: Tensor, descriptors: Tensor) -> Tensor:
 
 ANSWERS = {
     lesson.check_neat_loss: {
-        "this is ln M": lambda count, scale, squared: math.log(count),
+        "this is ln M": lambda count, inverse_temperature, squared: math.log(count),
         "price of the collapse": price(apart=lambda count: 2.0),
         "at right angles": price(apart=lambda count: math.sqrt(2)),
         "counted the nearest prototype among the others": price(others=lambda count: count),
-        "are mixed up": lambda count, scale, squared: neat_loss(count, scale, not squared),
-        "the scale is missing": lambda count, scale, squared: neat_loss(count, 1.0, squared),
+        "are mixed up": lambda count, inverse_temperature, squared: neat_loss(count, inverse_temperature, not squared),
+        "the inverse temperature is missing": lambda count, inverse_temperature, squared: neat_loss(
+            count, 1.0, squared
+        ),
         "this is the largest probability": lambda *inputs: math.exp(-neat_loss(*inputs)),
         "the sign is turned round": lambda *inputs: -neat_loss(*inputs),
         "distances: it should be": lambda *inputs: 0.5,
@@ -86,8 +88,12 @@ ANSWERS = {
         "the pull of the nearest alone": nearest_alone,
         "these are the pushes alone": lambda *inputs: softmin_gradient(*inputs) - nearest_alone(*inputs),
         "squared distances": of_squares,
-        "scale 2.5: .* missing before the directions": lambda d, p, scale: softmin_gradient(d, p, scale) / scale,
-        "scale 2.5: .* missing in the probabilities": lambda d, p, scale: scale * softmin_gradient(d, p, 1.0),
+        "inverse temperature 2.5: .* missing before the directions": lambda d, p, inverse_temperature: (
+            softmin_gradient(d, p, inverse_temperature) / inverse_temperature
+        ),
+        "inverse temperature 2.5: .* missing in the probabilities": lambda d, p, inverse_temperature: (
+            inverse_temperature * softmin_gradient(d, p, 1.0)
+        ),
         "by their probabilities, not all the same": pushes_all_the_same,
         "all slopes are 0": lambda *inputs: 0 * softmin_gradient(*inputs),
         "from autograd's": lambda *inputs: softmin_gradient(*inputs) + 1,
@@ -115,8 +121,10 @@ EXERCISES = {
 
 
 @pytest.mark.parametrize("count", [3, 10, 40])
-@pytest.mark.parametrize("scale", [0.2, 1.0, 8.0])
+@pytest.mark.parametrize("inverse_temperature", [0.2, 1.0, 8.0])
 @pytest.mark.parametrize("squared", [False, True])
-def test_collapse_is_always_cheaper_than_neat_clusters(count, scale, squared):
+def test_collapse_is_always_cheaper_than_neat_clusters(count, inverse_temperature, squared):
     """What the lesson says of eq. 3, for more than two prototypes."""
-    assert LESSON["collapsed_loss"](count, scale, squared) < neat_loss(count, scale, squared)
+    assert LESSON["collapsed_loss"](count, inverse_temperature, squared) < neat_loss(
+        count, inverse_temperature, squared
+    )

@@ -22,7 +22,7 @@ def pixels(softmin: SoftMin) -> np.ndarray:
 
 def test_the_picture_is_that_of_the_plot_and_follows_each_control():
     softmin = SoftMin(CLOUD, CROSSES)
-    for name, value in (("scale", 10.0), ("squared", True)):
+    for name, value in (("inverse_temperature", 10.0), ("squared", True)):
         before = pixels(softmin)
         getattr(softmin, name).value = value
         assert not np.array_equal(pixels(softmin), before)
@@ -31,7 +31,7 @@ def test_the_picture_is_that_of_the_plot_and_follows_each_control():
 
 
 def test_it_says_the_loss_and_the_strongest_pull():
-    softmin = SoftMin(CLOUD, CROSSES, scale=2.0)
+    softmin = SoftMin(CLOUD, CROSSES, inverse_temperature=2.0)
     pulls = []
     for point in CLOUD.clone():
         point.requires_grad_()
@@ -45,7 +45,7 @@ def test_it_says_the_loss_and_the_strongest_pull():
 def test_it_works_inside_no_grad_and_leaves_its_inputs_alone():
     cloud = CLOUD.clone().requires_grad_()
     with torch.no_grad():
-        SoftMin(cloud, CROSSES).scale.value = 5.0
+        SoftMin(cloud, CROSSES).inverse_temperature.value = 5.0
     assert cloud.grad is None
 
 
@@ -55,9 +55,9 @@ def test_it_works_inside_no_grad_and_leaves_its_inputs_alone():
         (lambda: SoftMin(CLOUD[:, :1], CROSSES), ValueError, r"descriptors: shape \(15, 1\)"),
         (lambda: SoftMin(CLOUD, CROSSES.numpy()), TypeError, "prototypes: ndarray"),
         (lambda: SoftMin(CLOUD, CROSSES[:1]), ValueError, "prototypes: 1 was given"),
-        (lambda: SoftMin(CLOUD, CROSSES, scale=0.01), ValueError, "scale: 0.01"),
-        (lambda: SoftMin(CLOUD, CROSSES, scale=101), ValueError, "scale: 101"),
-        (lambda: explore_softmin(CLOUD, CROSSES, scale="warm"), TypeError, "scale: 'warm'"),
+        (lambda: SoftMin(CLOUD, CROSSES, inverse_temperature=0.01), ValueError, "inverse_temperature: 0.01"),
+        (lambda: SoftMin(CLOUD, CROSSES, inverse_temperature=101), ValueError, "inverse_temperature: 101"),
+        (lambda: explore_softmin(CLOUD, CROSSES, inverse_temperature="warm"), TypeError, "inverse_temperature: 'warm'"),
     ],
 )
 def test_wrong_input_is_refused(make, error, message):

@@ -45,7 +45,7 @@ PAPER_DIGITS = PAPER_FACES | {
     "zoom": 1.0,
 }
 # Every option that can go beyond the paper, and the value at which it does not; `zooms` is off at a single size.
-OFF = {"padding": "zeros", "final_relu": True, "shift": 0.0}
+OFF = {"padding_mode": "zeros", "final_relu": True, "shift": 0.0}
 
 
 @pytest.mark.parametrize(("experiment", "paper"), [("thewlis-aflw", PAPER_FACES), ("thewlis-digits", PAPER_DIGITS)])
@@ -69,7 +69,7 @@ def test_paper_presets_have_every_improvement_off(experiment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "off"), [(ThewlisConfig, {"padding", "final_relu"}), (ThewlisOptions, {"zooms", "shift"})]
+    ("options", "off"), [(ThewlisConfig, {"padding_mode", "final_relu"}), (ThewlisOptions, {"zooms", "shift"})]
 )
 def test_whatever_is_documented_as_beyond_the_paper_is_off(options: type, off: set[str]) -> None:
     described = re.findall(r"^    (\w+): ((?:.|\n(?!    \w+: ))*)", inspect.getdoc(options), re.MULTILINE)

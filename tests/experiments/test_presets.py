@@ -33,7 +33,7 @@ PAPER = {
     "splat_sigma": math.sqrt(0.05),  # utils/torch_utils.py: variance 0.05 square pixels
     "reconstruction": 1.0,  # configs: weights of the losses
     "kmeans": 0.01,
-    "kmeans_scale": 20.0,  # models/network.py: 20 times the mean square
+    "kmeans_inverse_temperature": 20.0,  # models/network.py: 20 times the mean square
     "heatmap_equivariance": 0.01,
     "feature_equivariance": 100.0,
     "warp": "tusk-mnist",  # datasets/dataset_utils.py
@@ -64,7 +64,7 @@ OFF = {
     "clustering_from": 0.0,
     "recluster_at": (),
     "decode_share": 1.0,
-    "padding": "zeros",
+    "padding_mode": "zeros",
 }
 
 

@@ -263,12 +263,12 @@ def test_without_double_precision_a_device_fits_and_inverts_in_single(monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("padding", "mode"), [("zeros", "grid-constant"), ("border", "nearest"), ("reflection", "reflect")]
+    ("padding_mode", "mode"), [("zeros", "grid-constant"), ("border", "nearest"), ("reflection", "reflect")]
 )
-def test_warp_images_equals_map_coordinates(padding: str, mode: str) -> None:
+def test_warp_images_equals_map_coordinates(padding_mode: str, mode: str) -> None:
     images = uniform(2, 3, 7, 10, seed=1)
     grid = 1.4 * uniform(2, 5, 6, 2, seed=2)
-    warped = warp_images(images, grid, padding)
+    warped = warp_images(images, grid, padding_mode)
     assert warped.shape == (2, 3, 5, 6)
     column, row = ((grid[..., 0] + 1) * 10 - 1) / 2, ((grid[..., 1] + 1) * 7 - 1) / 2
     for b in range(2):
@@ -481,7 +481,7 @@ NAN = torch.full_like(POINTS, float("nan"))
         (
             lambda: warp_images(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4, 2), "mirror"),
             ValueError,
-            "padding: 'mirror'",
+            "padding_mode: 'mirror'",
         ),
         (lambda: compose(SPLINE, POINTS), TypeError, "second: Tensor"),
         (lambda: compose(None, SPLINE), TypeError, "first: NoneType"),

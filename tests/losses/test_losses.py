@@ -101,13 +101,13 @@ def test_projections_are_uniform_directions() -> None:
 
 
 @pytest.mark.parametrize("squared", [False, True])
-@pytest.mark.parametrize("scale", [1.0, 20 / 32, 30.0])
-def test_softmin_is_the_formula(scale: float, squared: bool) -> None:
+@pytest.mark.parametrize("inverse_temperature", [1.0, 20 / 32, 30.0])
+def test_softmin_is_the_formula(inverse_temperature: float, squared: bool) -> None:
     descriptors, prototypes = normal(13, 5), normal(4, 5, seed=1)
     distance = cdist(descriptors.numpy(), prototypes.numpy(), "sqeuclidean" if squared else "euclidean")
-    softmin = np.exp(-scale * distance) / np.exp(-scale * distance).sum(1, keepdims=True)
+    softmin = np.exp(-inverse_temperature * distance) / np.exp(-inverse_temperature * distance).sum(1, keepdims=True)
     expected = -np.log(softmin.max(1)).mean()
-    loss = kmeans_softmin_loss(descriptors, prototypes, scale=scale, squared=squared)
+    loss = kmeans_softmin_loss(descriptors, prototypes, inverse_temperature=inverse_temperature, squared=squared)
     np.testing.assert_allclose(loss, expected, rtol=1e-6, atol=1e-12)
     assert 0 <= loss <= math.log(4)
 
@@ -125,24 +125,24 @@ def test_softmin_at_its_two_ends() -> None:
 @pytest.mark.parametrize("squared", [False, True])
 def test_softmin_gradient(squared: bool) -> None:
     descriptors, prototypes = normal(6, 3).requires_grad_(), normal(4, 3, seed=1).requires_grad_()
-    loss = lambda d, p: kmeans_softmin_loss(d, p, scale=2.0, squared=squared)  # noqa: E731
+    loss = lambda d, p: kmeans_softmin_loss(d, p, inverse_temperature=2.0, squared=squared)  # noqa: E731
     assert torch.autograd.gradcheck(loss, (descriptors, prototypes))
 
 
 # Equivariance (TUSK eq. 4)
 
 
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-def test_maps_that_follow_the_warp_cost_nothing(padding: str) -> None:
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+def test_maps_that_follow_the_warp_cost_nothing(padding_mode: str) -> None:
     images = torch.rand(2, 3, 11, 14, generator=seeded())
     grid = random_tps(2, WARPS["tusk-mnist"], seeded(1)).grid(11, 14)
 
     def encoder(images: torch.Tensor) -> torch.Tensor:  # looks at one pixel at a time, so it is equivariant
         return torch.stack([images.square().sum(1), images.amax(1)], dim=1)
 
-    follows = warp_images(encoder(images), grid, padding)
-    assert map_equivariance_loss(follows, encoder(images), grid, padding) == 0
-    assert map_equivariance_loss(encoder(images), encoder(images), grid, padding) > 1e-3
+    follows = warp_images(encoder(images), grid, padding_mode)
+    assert map_equivariance_loss(encoder(images), follows, grid, padding_mode) == 0
+    assert map_equivariance_loss(encoder(images), encoder(images), grid, padding_mode) > 1e-3
 
 
 def test_a_quarter_turn_is_followed_by_a_round_filter_and_not_by_an_edge_filter() -> None:
@@ -154,7 +154,7 @@ def test_a_quarter_turn_is_followed_by_a_round_filter_and_not_by_an_edge_filter(
     round_filter = torch.tensor([[1.0, 2.0, 1.0], [2.0, 5.0, 2.0], [1.0, 2.0, 1.0]])[None, None]
     edge_filter = torch.tensor([[-1.0, 0.0, 1.0]]).expand(3, 3)[None, None]
     losses = [
-        map_equivariance_loss(F.conv2d(turned, f, padding=1), F.conv2d(images, f, padding=1), grid)
+        map_equivariance_loss(F.conv2d(images, f, padding=1), F.conv2d(turned, f, padding=1), grid)
         for f in (round_filter, edge_filter)
     ]
     assert losses[0] < 1e-9
@@ -169,7 +169,7 @@ def test_map_equivariance_is_a_mean_of_squares() -> None:
     grid = random_tps(2, WARPS["tusk-mnist"], seeded(2)).grid(4, 5)
     moved = F.grid_sample(maps, grid, padding_mode="reflection", align_corners=False)
     expected = ((warped_maps - moved).numpy() ** 2).mean()
-    np.testing.assert_allclose(map_equivariance_loss(warped_maps, maps, grid), expected, rtol=1e-6)
+    np.testing.assert_allclose(map_equivariance_loss(maps, warped_maps, grid), expected, rtol=1e-6)
 
 
 def test_paired_descriptors_by_hand() -> None:
@@ -288,9 +288,13 @@ GRID = identity_grid(4, 5).expand(2, -1, -1, -1)
         (lambda: sliced_wasserstein(X, X / 0, X), ValueError, "y: NaN or infinite values"),
         (lambda: kmeans_softmin_loss(X, X[:, :1]), ValueError, r"prototypes: .* allowed is \(M, 3\)"),
         (lambda: kmeans_softmin_loss(X / 0, X), ValueError, "descriptors: NaN"),
-        (lambda: kmeans_softmin_loss(X, X, scale=0), ValueError, "scale: 0 was given; allowed is .* above 0"),
         (
-            lambda: map_equivariance_loss(MAPS[:1], MAPS, GRID),
+            lambda: kmeans_softmin_loss(X, X, inverse_temperature=0),
+            ValueError,
+            "inverse_temperature: 0 was given; allowed is .* above 0",
+        ),
+        (
+            lambda: map_equivariance_loss(MAPS, MAPS[:1], GRID),
             ValueError,
             r"warped_maps: shape \(1, 1, 4, 5\)",
         ),
@@ -298,7 +302,7 @@ GRID = identity_grid(4, 5).expand(2, -1, -1, -1)
         (
             lambda: map_equivariance_loss(MAPS, MAPS, GRID, "mirror"),
             ValueError,
-            "padding: 'mirror' was given",
+            "padding_mode: 'mirror' was given",
         ),
         (lambda: paired_descriptor_loss(X, X[:2], torch.ones(4)), ValueError, r"partners: shape \(2, 3\)"),
         (

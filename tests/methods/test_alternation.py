@@ -34,7 +34,7 @@ EVERYTHING = TUSKOptions(
     recluster_scenes=12,
 )
 LITE_MODEL = replace(
-    TINY, stem=2, decoder_output="sigmoid", standardize=True, remove_position=True, padding="replicate", window=3
+    TINY, stem=2, decoder_output="sigmoid", standardize=True, remove_position=True, padding_mode="replicate", window=3
 )
 
 
@@ -484,10 +484,10 @@ def test_what_makes_a_run_the_same_run() -> None:
         *[({name: -0.1}, ValueError, f"{name}: -0.1 was given; allowed is a finite number of at") for name in TERMS],
         ({"kmeans": float("nan")}, ValueError, "kmeans: nan was given"),
         ({"background": "much"}, TypeError, "background: 'much' was given; allowed is a number"),
-        ({"kmeans_scale": 0.0}, ValueError, "kmeans_scale: 0.0 was given"),
+        ({"kmeans_inverse_temperature": 0.0}, ValueError, "kmeans_inverse_temperature: 0.0 was given"),
         ({"learning_rate": 0.0}, ValueError, "learning_rate: 0.0 was given"),
         ({"prototype_learning_rate": -1.0}, ValueError, "prototype_learning_rate: -1.0 was given"),
-        ({"sharpness": 0.0}, ValueError, "sharpness: 0.0 was given"),
+        ({"inverse_temperature": 0.0}, ValueError, "inverse_temperature: 0.0 was given"),
         ({"count_momentum": 1.1}, ValueError, "count_momentum: 1.1 was given; .* at most 1"),
         ({"clustering_from": -0.1}, ValueError, "clustering_from: -0.1 was given"),
         ({"decode_share": 1.5}, ValueError, "decode_share: 1.5 was given"),

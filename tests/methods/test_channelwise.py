@@ -69,9 +69,9 @@ def test_descriptors_are_features_at_the_points_standardized_over_the_batch_and_
 
 
 def test_it_has_the_same_autoencoder_as_tusk():
-    tusk = TUSKConfig(keypoints=5, width=16, levels=3, groups=16, splat_sigma=0.4, stem=2, padding="replicate")
+    tusk = TUSKConfig(keypoints=5, width=16, levels=3, groups=16, splat_sigma=0.4, stem=2, padding_mode="replicate")
     config = ChannelwiseConfig.like(tusk)
-    assert (config.channels, config.splat_sigma, config.stem, config.padding) == (5, 0.4, 2, "replicate")
+    assert (config.channels, config.splat_sigma, config.stem, config.padding_mode) == (5, 0.4, 2, "replicate")
 
     def sizes(model: torch.nn.Module) -> list[torch.Size]:
         return [p.shape for p in [*model.encoder.down.parameters(), *model.decoder.parameters()]]
@@ -154,7 +154,7 @@ def test_compiling_names_both_networks(monkeypatch):
         (ValueError, "channels: 0 was given", lambda: ChannelwiseConfig(channels=0)),
         (TypeError, "stem: 1.5 was given", lambda: ChannelwiseConfig(stem=1.5)),
         (ValueError, "splat_sigma: 0", lambda: ChannelwiseConfig(splat_sigma=0.0)),
-        (ValueError, "padding: 'reflect' was given", lambda: ChannelwiseConfig(padding="reflect")),
+        (ValueError, "padding_mode: 'reflect' was given", lambda: ChannelwiseConfig(padding_mode="reflect")),
         (ValueError, "equivariance: -1", lambda: ChannelwiseOptions(equivariance=-1.0)),
         (ValueError, "diversity: -1", lambda: ChannelwiseOptions(diversity=-1.0)),
         (ValueError, "pool: 0 was given", lambda: ChannelwiseOptions(pool=0)),

@@ -40,7 +40,7 @@ def landmark_net(landmarks: int = 7, **arguments: object) -> LandmarkNet:
 
 
 def by_hand(
-    network: LandmarkNet, images: Tensor, kernels: tuple, dilations: tuple, padding: str, final_relu: bool
+    network: LandmarkNet, images: Tensor, kernels: tuple, dilations: tuple, padding_mode: str, final_relu: bool
 ) -> Tensor:
     """The layers in a plain chain, with the network's own numbers."""
     norms = iter([layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)])
@@ -48,7 +48,7 @@ def by_hand(
     maps = images
     for number, (kernel, dilation) in enumerate(zip(kernels, dilations, strict=True)):
         edge = dilation * (kernel - 1) // 2
-        padded = F.pad(maps, (edge,) * 4, MODES[padding]) if edge else maps
+        padded = F.pad(maps, (edge,) * 4, MODES[padding_mode]) if edge else maps
         maps = F.conv2d(padded, next(weights), dilation=dilation)
         norm = next(norms)
         mean, variance = norm.running_mean, norm.running_var
@@ -78,18 +78,18 @@ def test_the_layers_are_the_papers() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
-    ("kernels", "dilations", "padding", "final_relu"),
+    ("kernels", "dilations", "padding_mode", "final_relu"),
     [
         ((5, 3, 3, 3, 3, 1), (1, 1, 2, 4, 2, 1), "zeros", True),
         ((5, 3, 3, 3, 1, 1), (1, 1, 2, 4, 1, 1), "reflect", False),
         ((3, 1, 5, 1, 3, 3), (2, 3, 1, 1, 1, 2), "replicate", True),
     ],
 )
-def test_scores_by_hand(kernels: tuple, dilations: tuple, padding: str, final_relu: bool, training: bool) -> None:
-    network = landmark_net(kernels=kernels, dilations=dilations, padding=padding, final_relu=final_relu)
+def test_scores_by_hand(kernels: tuple, dilations: tuple, padding_mode: str, final_relu: bool, training: bool) -> None:
+    network = landmark_net(kernels=kernels, dilations=dilations, padding_mode=padding_mode, final_relu=final_relu)
     network.train(training)
     images = pictures(3, 2, 14, 18, seed=9)
-    expected = by_hand(network, images, kernels, dilations, padding, final_relu)
+    expected = by_hand(network, images, kernels, dilations, padding_mode, final_relu)
     scores = network(images)
     torch.testing.assert_close(scores, expected)
     assert (scores.min() >= 0) == final_relu
@@ -100,12 +100,12 @@ def test_scores_by_hand(kernels: tuple, dilations: tuple, padding: str, final_re
     size=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     batch=st.integers(1, 3),
     landmarks=st.integers(1, 5),
-    padding=st.sampled_from(["zeros", "replicate"]),
+    padding_mode=st.sampled_from(["zeros", "replicate"]),
 )
 @settings(max_examples=12)
-def test_maps_have_half_the_size(size: tuple[int, int], batch: int, landmarks: int, padding: str) -> None:
+def test_maps_have_half_the_size(size: tuple[int, int], batch: int, landmarks: int, padding_mode: str) -> None:
     images = pictures(batch, 2, 2 * size[0], 2 * size[1])
-    scores = landmark_net(landmarks, padding=padding)(images)
+    scores = landmark_net(landmarks, padding_mode=padding_mode)(images)
     assert scores.shape == (batch, landmarks, *size)
     assert torch.isfinite(scores).all()
 
@@ -128,9 +128,9 @@ def test_a_score_sees_as_much_as_the_docstring_says() -> None:
     assert seen_by_one_score(kernels=(5, 3, 3, 3, 1, 1), dilations=(1, 1, 2, 4, 1, 1)) == 6 + 2 * (2 + 4 + 8)
 
 
-@pytest.mark.parametrize("padding", MODES)
-def test_scores_move_with_the_image(padding: str) -> None:
-    network = landmark_net(padding=padding, final_relu=False)
+@pytest.mark.parametrize("padding_mode", MODES)
+def test_scores_move_with_the_image(padding_mode: str) -> None:
+    network = landmark_net(padding_mode=padding_mode, final_relu=False)
     canvas = pictures(1, 2, 72, 76, seed=3)
     here, there = network(canvas[:, :, :64, 6:70]), network(canvas[:, :, 8:, :64])
     # The second window begins 8 rows below the first and 6 columns before it; 11 scores at each edge see padding.
@@ -138,9 +138,11 @@ def test_scores_move_with_the_image(padding: str) -> None:
     assert here[:, :, 15:21, 11:18].std() > 0.1
 
 
-@pytest.mark.parametrize(("padding", "differs"), [("zeros", True), ("replicate", False), ("reflect", False)])
-def test_only_zeros_tell_where_a_pixel_is(padding: str, differs: bool) -> None:
-    scores = landmark_net(padding=padding, final_relu=False)(torch.full((1, 2, 24, 30), 0.4, dtype=torch.float64))
+@pytest.mark.parametrize(("padding_mode", "differs"), [("zeros", True), ("replicate", False), ("reflect", False)])
+def test_only_zeros_tell_where_a_pixel_is(padding_mode: str, differs: bool) -> None:
+    scores = landmark_net(padding_mode=padding_mode, final_relu=False)(
+        torch.full((1, 2, 24, 30), 0.4, dtype=torch.float64)
+    )
     assert (scores.std(dim=(2, 3)).max() > 1e-3) == differs
 
 
@@ -163,7 +165,11 @@ def test_gradients_reach_every_weight() -> None:
         ({"kernels": (3, 3, 4, 3, 3, 1)}, ValueError, "kernels: 4 was given; allowed is an odd integer"),
         ({"dilations": (1,) * 7}, ValueError, "dilations: 7 values were given; allowed are 6"),
         ({"dilations": (1, 1, 0, 1, 1, 1)}, ValueError, "dilations: 0 was given"),
-        ({"padding": "mirror"}, ValueError, "padding: 'mirror' was given; allowed are 'zeros', 'replicate', 'reflect'"),
+        (
+            {"padding_mode": "mirror"},
+            ValueError,
+            "padding_mode: 'mirror' was given; allowed are 'zeros', 'replicate', 'reflect'",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused(arguments: dict, error: type[Exception], complaint: str) -> None:
@@ -188,13 +194,13 @@ def test_images_that_do_not_fit_are_refused(images: object, error: type[Exceptio
 
 
 def test_reflections_need_an_image_larger_than_they_are() -> None:
-    network = landmark_net(padding="reflect")
+    network = landmark_net(padding_mode="reflect")
     assert network(pictures(1, 2, 10, 12)).shape == (1, 7, 5, 6)
     with pytest.raises(
-        ValueError, match=r"images: size \(12, 8\) was given; allowed with padding 'reflect' are .* 10$"
+        ValueError, match=r"images: size \(12, 8\) was given; allowed with padding_mode 'reflect' are .* 10$"
     ):
         network(pictures(1, 2, 12, 8))
-    first_is_large = landmark_net(padding="reflect", kernels=(9, 1, 1, 1, 1, 1))
+    first_is_large = landmark_net(padding_mode="reflect", kernels=(9, 1, 1, 1, 1, 1))
     assert first_is_large(pictures(1, 2, 6, 6)).shape == (1, 7, 3, 3)
     with pytest.raises(ValueError, match=r"at least 5$"):
         first_is_large(pictures(1, 2, 4, 6))

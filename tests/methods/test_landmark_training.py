@@ -89,7 +89,7 @@ def no_diversity(method: ThewlisTraining, patch: pytest.MonkeyPatch) -> None:
 
 
 def no_pictures(method: ThewlisTraining, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(views, "warp_images", lambda images, grid, padding: torch.full((2, 2, 16, 16), torch.nan))
+    patch.setattr(views, "warp_images", lambda images, grid, padding_mode: torch.full((2, 2, 16, 16), torch.nan))
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_a_run_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
             fit(a_training(replace(OPTIONS, **changes)), Pictures(), EIGHT, tmp_path)
     with pytest.raises(ValueError, match=r"method\.seed: 0 there, 1 now"):
         fit(a_training(seed=1), Pictures(), EIGHT, tmp_path)
-    other = ThewlisTraining(FactorizedLandmarks(replace(TINY, padding="reflect")), OPTIONS)
-    with pytest.raises(ValueError, match=r"method\.model\.padding: zeros there, reflect now"):
+    other = ThewlisTraining(FactorizedLandmarks(replace(TINY, padding_mode="reflect")), OPTIONS)
+    with pytest.raises(ValueError, match=r"method\.model\.padding_mode: zeros there, reflect now"):
         fit(other, Pictures(), EIGHT, tmp_path)
 
 

@@ -162,7 +162,11 @@ def test_images_that_do_not_fit_are_refused() -> None:
         ({"widths": (1, 2, 3, 4)}, ValueError, "widths: 4 values were given; allowed are 5"),
         ({"kernels": 3}, TypeError, "kernels: 3 was given; allowed are 6 values"),
         ({"dilations": (1,) * 5}, ValueError, "dilations: 5 values were given; allowed are 6"),
-        ({"padding": "border"}, ValueError, "padding: 'border' was given; allowed are 'zeros', 'replicate', 'reflect'"),
+        (
+            {"padding_mode": "border"},
+            ValueError,
+            "padding_mode: 'border' was given; allowed are 'zeros', 'replicate', 'reflect'",
+        ),
         ({"zoom": 0.0}, ValueError, "zoom: 0.0 was given"),
         ({"zoom": 1.1}, ValueError, "zoom: 1.1 was given"),
     ],
@@ -184,7 +188,7 @@ def saved(path: Path, **config: object) -> Path:
 
 
 def test_a_detector_comes_back_as_it_was(tmp_path: Path) -> None:
-    model = a_detector(padding="reflect", final_relu=False, kernels=[3, 3, 1, 3, 1, 1])
+    model = a_detector(padding_mode="reflect", final_relu=False, kernels=[3, 3, 1, 3, 1, 1])
     model.train()(pictures(2, 2, 20, 20))  # running statistics of its own
     model.save(tmp_path / "model.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]

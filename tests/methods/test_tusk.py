@@ -47,7 +47,7 @@ def some_images(batch: int = 2, channels: int = 1, height: int = 20, width: int 
     [
         ({}, 2, (20, 26)),
         ({"stem": 2, "decoder_output": "sigmoid", "standardize": True, "remove_position": True}, 3, (18, 30)),
-        ({"padding": "replicate"}, 1, (23, 18)),
+        ({"padding_mode": "replicate"}, 1, (23, 18)),
         ({"image_channels": 3, "levels": 3, "keypoints": 1, "prototypes": 1}, 1, (21, 17)),
         ({"stem": 3, "image_channels": 2, "descriptor_channels": 5, "groups": 5, "width": 10}, 1, (33, 24)),
     ],
@@ -338,7 +338,7 @@ def test_wrong_sizes_of_prototype_images_are_refused() -> None:
         ({"window": 6}, ValueError, "window: 6 was given; allowed is an odd integer"),
         ({"temperature": 0.0}, ValueError, "temperature: 0.0 was given; allowed is .* above 0"),
         ({"splat_sigma": -1.0}, ValueError, "splat_sigma: -1.0 was given"),
-        ({"padding": "mirror"}, ValueError, "padding: 'mirror' was given; allowed are 'zeros', 'replicate'"),
+        ({"padding_mode": "mirror"}, ValueError, "padding_mode: 'mirror' was given; allowed are 'zeros', 'replicate'"),
         ({"decoder_output": "tanh"}, ValueError, "decoder_output: 'tanh' was given; allowed are 'linear', 'sigmoid'"),
     ],
 )

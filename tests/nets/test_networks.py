@@ -57,9 +57,9 @@ def test_the_default_is_the_authors_size() -> None:
     assert sum(parameter.numel() for parameter in UNet(3, 32).parameters()) == expected
 
 
-@pytest.mark.parametrize(("padding", "mode"), [("zeros", "constant"), ("replicate", "replicate")])
-def test_two_levels_by_hand(padding: str, mode: str) -> None:
-    network = unet(in_channels=2, out_channels=3, width=4, levels=2, groups=2, padding=padding)
+@pytest.mark.parametrize(("padding_mode", "mode"), [("zeros", "constant"), ("replicate", "replicate")])
+def test_two_levels_by_hand(padding_mode: str, mode: str) -> None:
+    network = unet(in_channels=2, out_channels=3, width=4, levels=2, groups=2, padding_mode=padding_mode)
     images = torch.rand(2, 2, 7, 10, generator=seeded(99))
     weights = iter(network.parameters())
 
@@ -94,8 +94,8 @@ def test_an_image_does_not_notice_its_batch() -> None:
 
 def test_a_network_that_replicates_cannot_tell_where_it_is() -> None:
     flat = torch.full((1, 1, 16, 24), 0.3)
-    for padding, differs in (("zeros", True), ("replicate", False)):
-        maps = unet(in_channels=1, out_channels=2, width=4, levels=3, groups=2, padding=padding)(flat)
+    for padding_mode, differs in (("zeros", True), ("replicate", False)):
+        maps = unet(in_channels=1, out_channels=2, width=4, levels=3, groups=2, padding_mode=padding_mode)(flat)
         assert (maps.std(dim=(2, 3)).max() > 1e-3) == differs
 
 
@@ -107,9 +107,9 @@ def test_gradients_reach_every_weight() -> None:
         assert parameter.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(("padding", "mode"), [("zeros", "constant"), ("replicate", "replicate")])
-def test_heatmap_by_hand(padding: str, mode: str) -> None:
-    head = HeatmapHead(4, groups=2, padding=padding)
+@pytest.mark.parametrize(("padding_mode", "mode"), [("zeros", "constant"), ("replicate", "replicate")])
+def test_heatmap_by_hand(padding_mode: str, mode: str) -> None:
+    head = HeatmapHead(4, groups=2, padding_mode=padding_mode)
     features = torch.randn(2, 4, 5, 8, generator=seeded())
     heatmap = head(features)
     assert heatmap.shape == (2, 1, 5, 8)
@@ -138,7 +138,7 @@ def test_the_smallest_image_is_one_pixel_at_the_deepest_level() -> None:
         ({"groups": 0}, ValueError, "groups: 0 was given"),
         ({"width": -8}, ValueError, "width: -8 was given"),
         ({"width": 12}, ValueError, "width: 12 was given; allowed is a multiple of groups = 8"),
-        ({"padding": "mirror"}, ValueError, "padding: 'mirror' was given; allowed are 'zeros', 'replicate'"),
+        ({"padding_mode": "mirror"}, ValueError, "padding_mode: 'mirror' was given; allowed are 'zeros', 'replicate'"),
     ],
 )
 def test_wrong_sizes_are_refused(arguments: dict, error: type[Exception], complaint: str) -> None:
@@ -154,5 +154,5 @@ def test_wrong_heads_are_refused() -> None:
         HeatmapHead("6", groups=4)
     with pytest.raises(ValueError, match="groups: 0 was given"):
         HeatmapHead(6, groups=0)
-    with pytest.raises(ValueError, match="padding: 'mirror' was given"):
-        HeatmapHead(6, groups=2, padding="mirror")
+    with pytest.raises(ValueError, match="padding_mode: 'mirror' was given"):
+        HeatmapHead(6, groups=2, padding_mode="mirror")

@@ -29,7 +29,7 @@ windows = st.sampled_from([1, 3, 5, 9])
 
 def test_the_heatmap_is_the_head_s():
     generator = torch.Generator().manual_seed(0)
-    for parameter in (head := HeatmapHead(8, groups=4, padding="replicate")).parameters():
+    for parameter in (head := HeatmapHead(8, groups=4, padding_mode="replicate")).parameters():
         torch.nn.init.normal_(parameter, generator=generator)
     features = torch.randn(3, 8, 9, 13, generator=generator)
     hidden, last, norm = head.layers[:3], head.layers[3], head.layers[4]

@@ -39,18 +39,20 @@ sizes = st.integers(1, 9)
     n=sizes,
     m=sizes,
     channels=sizes,
-    scale=st.sampled_from([0.1, 0.625, 1.0, 30.0]),
+    inverse_temperature=st.sampled_from([0.1, 0.625, 1.0, 30.0]),
     squared=st.booleans(),
 )
-def test_the_soft_min_is_the_package_s_and_scipy_s(seed, n, m, channels, scale, squared):
+def test_the_soft_min_is_the_package_s_and_scipy_s(seed, n, m, channels, inverse_temperature, squared):
     descriptors, prototypes = clouds(seed, n, m, channels)
-    ours = LESSON["softmin_loss"](descriptors, prototypes, scale, squared)
-    package = kmeans_softmin_loss(descriptors, prototypes, scale, squared)
+    ours = LESSON["softmin_loss"](descriptors, prototypes, inverse_temperature, squared)
+    package = kmeans_softmin_loss(descriptors, prototypes, inverse_temperature, squared)
     assert_same_gradients(ours, package, (descriptors, prototypes))
     distance = torch.cdist(descriptors, prototypes).detach().numpy() ** (2 if squared else 1)
-    assert float(ours.detach()) == pytest.approx(-log_softmax(-scale * distance, axis=1).max(axis=1).mean(), abs=1e-9)
-    if not squared and scale <= 1:
-        torch.testing.assert_close(LESSON["softmin_as_printed"](descriptors, prototypes, scale), ours)
+    assert float(ours.detach()) == pytest.approx(
+        -log_softmax(-inverse_temperature * distance, axis=1).max(axis=1).mean(), abs=1e-9
+    )
+    if not squared and inverse_temperature <= 1:
+        torch.testing.assert_close(LESSON["softmin_as_printed"](descriptors, prototypes, inverse_temperature), ours)
 
 
 @settings(max_examples=25)
@@ -71,18 +73,22 @@ def test_the_slopes_are_the_formulas_of_the_text(p):
     assert LESSON["slope"](p, log=False) == pytest.approx(p * (1 - p), abs=1e-5)
 
 
-@pytest.mark.parametrize(("count", "scale", "squared"), [(10, 1.0, False), (10, 0.625, True), (3, 4.0, False)])
-def test_the_price_of_collapse_is_the_loss_there(count, scale, squared):
+@pytest.mark.parametrize(
+    ("count", "inverse_temperature", "squared"), [(10, 1.0, False), (10, 0.625, True), (3, 4.0, False)]
+)
+def test_the_price_of_collapse_is_the_loss_there(count, inverse_temperature, squared):
     one = F.normalize(torch.ones(1, 5, dtype=torch.float64), dim=1)
     prototypes = torch.cat([one, -one.expand(count - 1, -1)])
-    found = kmeans_softmin_loss(one.expand(7, -1), prototypes, scale, squared)
-    assert LESSON["collapsed_loss"](count, scale, squared) == pytest.approx(float(found))
+    found = kmeans_softmin_loss(one.expand(7, -1), prototypes, inverse_temperature, squared)
+    assert LESSON["collapsed_loss"](count, inverse_temperature, squared) == pytest.approx(float(found))
 
 
 def test_the_printed_form_fails_where_the_text_says():
     far = torch.tensor([[3.0, 0.0], [0.0, 3.0]])
-    assert math.isnan(LESSON["softmin_as_printed"](torch.zeros(1, 2), far, scale=300.0))
-    assert float(LESSON["softmin_loss"](torch.zeros(1, 2), far, scale=300.0)) == pytest.approx(math.log(2), abs=1e-4)
+    assert math.isnan(LESSON["softmin_as_printed"](torch.zeros(1, 2), far, inverse_temperature=300.0))
+    assert float(LESSON["softmin_loss"](torch.zeros(1, 2), far, inverse_temperature=300.0)) == pytest.approx(
+        math.log(2), abs=1e-4
+    )
 
 
 def test_prototypes_follow_their_descriptors():

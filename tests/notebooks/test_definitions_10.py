@@ -129,7 +129,7 @@ def test_the_soft_min_alone_never_sees_the_transport() -> None:
     names["softmin_alone"](model, scenes(1), names["optimizers_of"](model), step_generator(0, 0))
     views = names["two_views"](oracle, scenes(1), step_generator(0, 0))
     means = oracle.prototypes.means
-    (0.1 * kmeans_softmin_loss(views[-1].flatten(0, 1), means, scale=20 / 32, squared=True)).backward()
+    (0.1 * kmeans_softmin_loss(views[-1].flatten(0, 1), means, inverse_temperature=20 / 32, squared=True)).backward()
     expected = torch.nn.functional.normalize(means.detach() - 2e-3 * means.grad.sign(), dim=1)
     torch.testing.assert_close(model.prototypes.means.detach(), expected, atol=1e-5, rtol=1e-4)
 

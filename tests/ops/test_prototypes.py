@@ -104,7 +104,7 @@ def test_descriptors_go_to_the_nearest_prototype(shape: tuple[int, ...]) -> None
 def test_soft_assignment_is_a_softmax_of_cosines() -> None:
     prototypes = Prototypes(4, 3, generator=seeded())
     descriptors = unit(6, 3, seed=1).requires_grad_()
-    chances = prototypes.soft_assign(descriptors, sharpness=9.0)
+    chances = prototypes.soft_assign(descriptors, inverse_temperature=9.0)
     cosine = descriptors.detach().numpy() @ prototypes.means.detach().numpy().T
     expected = np.exp(9 * cosine) / np.exp(9 * cosine).sum(1, keepdims=True)
     np.testing.assert_allclose(chances.detach(), expected, rtol=1e-4)

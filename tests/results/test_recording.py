@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tusklite import __version__, recording
+from tusklite.methods.former_names import with_present_names
 from tusklite.presets import DEPARTURES, PRESETS, SHORT_RUN, get_preset
 from tusklite.published import PAPER_AFLW, PAPER_TABLE_1, SUPERVISED_AFLW
 from tusklite.recording import (
@@ -291,7 +292,8 @@ def test_a_recorded_result_is_whole_and_plausible(path: Path) -> None:
     assert path == result_path(ROOT / "results", recorded)
     assert (recorded["experiment"], recorded["preset"]) in PRESETS
     overrides = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in recorded["overrides"].items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in with_present_names(recorded["overrides"]).items()
     }
     preset = get_preset(recorded["experiment"], recorded["preset"], **overrides)
     assert (recorded["seed"], recorded["steps"]) == (preset.schedule.seed, preset.schedule.steps)
@@ -307,7 +309,8 @@ def test_a_recorded_result_is_whole_and_plausible(path: Path) -> None:
 def test_a_recorded_run_on_scenes_states_its_digits_and_scores(path: Path) -> None:
     recorded = json.loads(path.read_text(encoding="utf-8"))
     overrides = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in recorded["overrides"].items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in with_present_names(recorded["overrides"]).items()
     }
     preset = get_preset(recorded["experiment"], recorded["preset"], **overrides)
     data = recorded["data"]

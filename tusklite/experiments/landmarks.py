@@ -78,7 +78,7 @@ def landmarks_in_views(
         zoom, shift = (value.to(faces.device) for value in draw_frames(len(part), options, generator))
         warp = random_tps(len(part), WARPS[options.second_warp], generator, device=faces.device)
         grid = zoom * warp(square.expand(len(part), -1, -1)) + shift
-        images = warp_images(batch.image, grid.view(-1, size, size, 2), padding="reflection")
+        images = warp_images(batch.image, grid.view(-1, size, size, 2), padding_mode="reflection")
         found.append(model(images).xy.cpu())
         points.append(warp.invert_points((batch.xy - shift) / zoom, tolerance=1e-3).cpu())
     return torch.cat(found), torch.cat(points)

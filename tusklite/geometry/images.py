@@ -30,31 +30,31 @@ def identity_grid(
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
-def warp_images(images: Tensor, grid: Tensor, padding: str = "zeros") -> Tensor:
+def warp_images(images: Tensor, grid: Tensor, padding_mode: str = "zeros") -> Tensor:
     """Sample images at the points of a grid, bilinearly: `warped(v) = image(g(v))`.
 
     Args:
         images: `(B, C, H, W)`.
         grid: `(B, H', W', 2)` points (x, y) of the images, for example `tps.grid(H', W')`.
-        padding: what lies outside an image: "zeros", its "border" pixels, or its "reflection" at the edges.
+        padding_mode: what lies outside an image: "zeros", its "border" pixels, or its "reflection" at the edges.
 
     Returns:
         `(B, C, H', W')` warped images.
 
     Raises:
         TypeError: not floating-point tensors.
-        ValueError: wrong shapes; batches, types or devices that differ; a grid not finite; another padding.
+        ValueError: wrong shapes; batches, types or devices that differ; a grid not finite; another padding mode.
 
     Example:
         >>> ramp = torch.arange(4.0).view(1, 1, 1, 4)
-        >>> warp_images(ramp, identity_grid(1, 4)[None] + torch.tensor([0.5, 0.0]), padding="border")
+        >>> warp_images(ramp, identity_grid(1, 4)[None] + torch.tensor([0.5, 0.0]), padding_mode="border")
         tensor([[[[1., 2., 3., 3.]]]])
     """
     require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
     require_tensor("grid", grid, (images.shape[0], "H'", "W'", 2))
     require_alike("grid", grid, "images", images)
-    require_choice("padding", padding, ("zeros", "border", "reflection"))
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    require_choice("padding_mode", padding_mode, ("zeros", "border", "reflection"))
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding_mode, align_corners=False)
 
 
 def compose(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -1,4 +1,4 @@
-"""Losses that make descriptors cluster: sliced Wasserstein (TUSK eq. 2), k-means soft-min (eq. 3), and its rivals."""
+"""Losses that make descriptors cluster: the k-means soft-min (Jin et al. 2022, eq. 3), and its rivals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from torch import Tensor
 from tusklite.arguments import require_number, require_tensor
 
 
-def kmeans_softmin_loss(descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, squared: bool = False) -> Tensor:
+def kmeans_softmin_loss(
+    descriptors: Tensor, prototypes: Tensor, inverse_temperature: float = 1.0, squared: bool = False
+) -> Tensor:
     """Each descriptor should be clearly nearest to one prototype (Jin et al. 2022, eq. 3).
 
     The loss is the mean of -log of the largest soft-min probability; 0 when every descriptor has one prototype near and
@@ -17,14 +19,15 @@ def kmeans_softmin_loss(descriptors: Tensor, prototypes: Tensor, scale: float = 
     Args:
         descriptors: `(N, C)`.
         prototypes: `(M, C)`.
-        scale: multiplies the distances before the soft-min. As printed in the paper: 1.
-        squared: use squared distances, as the authors' code does (there with a scale of 20 / C).
+        inverse_temperature: multiplies the distances before the soft-min. As printed in the paper: 1.
+        squared: use squared distances, as the authors' code does (there with an inverse temperature of 20 / C).
 
     Returns:
         A scalar, from 0 to ln M.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes, NaN, or a scale that is not above 0.
+        TypeError, ValueError: not floating-point tensors of these shapes, NaN, or an inverse temperature that is not
+            above 0.
 
     Example:
         >>> kmeans_softmin_loss(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [0.0, 5.0]]))
@@ -32,14 +35,14 @@ def kmeans_softmin_loss(descriptors: Tensor, prototypes: Tensor, scale: float = 
     """
     require_tensor("descriptors", descriptors, ("N", "C"))
     require_tensor("prototypes", prototypes, ("M", descriptors.shape[1]))
-    require_number("scale", scale, open_low=True)
+    require_number("inverse_temperature", inverse_temperature, open_low=True)
     distance = torch.cdist(descriptors, prototypes, compute_mode="donot_use_mm_for_euclid_dist")  # (N, M)
-    distance = scale * (distance**2 if squared else distance)
+    distance = inverse_temperature * (distance**2 if squared else distance)
     return (torch.logsumexp(-distance, dim=1) + distance.amin(dim=1)).mean()
 
 
 def kmeans_loss(descriptors: Tensor, prototypes: Tensor, squared: bool = True) -> Tensor:
-    """Mean distance to the nearest prototype: the k-means rival of Jin et al. 2022, Table 6.
+    """Mean distance to the nearest prototype: the k-means rival (Jin et al. 2022, table 6).
 
     Nothing asks for a balanced assignment: a prototype that is nearest to no descriptor gets no gradient, so all
     descriptors may fall into one.
@@ -67,11 +70,12 @@ def kmeans_loss(descriptors: Tensor, prototypes: Tensor, squared: bool = True) -
 def vector_quantization_loss(
     descriptors: Tensor, prototypes: Tensor, commitment: float = 0.25
 ) -> tuple[Tensor, Tensor]:
-    """Put the nearest prototype in each descriptor's place (van den Oord et al. 2017, eq. 1 to 3).
+    """Put the nearest prototype in each descriptor's place (van den Oord et al. 2017, eqs. 1 to 3).
 
-    The rival of Jin et al. 2022, Table 6. Choosing has no gradient, so what comes back is handed straight through: the
-    quantised descriptors have the prototypes' values, and pass their gradient to the descriptors unchanged. The loss
-    moves the prototypes to their descriptors, and, `commitment` times as strongly, the descriptors to their prototype.
+    A rival of the soft-min (Jin et al. 2022, table 6). Choosing has no gradient, so what comes back is handed straight
+    through: the quantised descriptors have the prototypes' values, and pass their gradient to the descriptors
+    unchanged. The loss moves the prototypes to their descriptors, and, `commitment` times as strongly, the descriptors
+    to their prototype.
 
     Args:
         descriptors: `(N, C)`.

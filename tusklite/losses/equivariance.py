@@ -11,7 +11,7 @@ from tusklite.geometry import ThinPlateSpline, identity_grid, warp_images
 
 
 def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateSpline) -> Tensor:
-    """Mean squared distance between landmarks of an image and those of its warped twin, taken back (Thewlis eq. 5).
+    """Mean squared distance of landmarks from those of the warped twin, taken back (Thewlis et al. 2017, eq. 5).
 
     A warp maps the warped image to the original, so it takes a landmark v of the twin to u = g(v), where the landmark
     of the image should be. As printed, the equation has g the other way round.
@@ -40,7 +40,7 @@ def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateS
 
 
 def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor) -> Tensor:
-    """Expected squared distance between a landmark of an image and that of its warped twin, taken back (Thewlis eq. 6).
+    """Expected squared distance of a landmark from that of the warped twin, taken back (Thewlis et al. 2017, eq. 6).
 
     The four nested sums of the equation factorise: |u - g(v)|² is |u|² + |g(v)|² - 2 u·g(v), and each part needs a
     single sum over pixels. Time and memory are linear in the number of pixels.
@@ -115,20 +115,20 @@ def _require_alignable(probs: Tensor, warped_probs: Tensor, grid: Tensor) -> Non
     require_tensor("grid", grid, (len(probs), *warped_probs.shape[2:], 2))
 
 
-def map_equivariance_loss(warped_maps: Tensor, maps: Tensor, grid: Tensor, padding: str = "reflection") -> Tensor:
+def map_equivariance_loss(maps: Tensor, warped_maps: Tensor, grid: Tensor, padding_mode: str = "reflection") -> Tensor:
     """Mean squared difference between maps of the warped image and warped maps of the image (Jin et al. 2022, eq. 4).
 
     Args:
-        warped_maps: `(B, C, H, W)` E(T(I)), what the encoder says of the warped image.
-        maps: `(B, C, H, W)` E(I), what it says of the image.
+        maps: `(B, C, H, W)` E(I), what the encoder says of the image.
+        warped_maps: `(B, C, H, W)` E(T(I)), what it says of the warped image.
         grid: `(B, H, W, 2)` the warp T, as `ThinPlateSpline.grid` gives it.
-        padding: how `maps` go on beyond their border: "zeros", "border" or "reflection".
+        padding_mode: how `maps` go on beyond their border: "zeros", "border" or "reflection".
 
     Returns:
         A scalar, at least 0.
 
     Raises:
-        TypeError, ValueError: shapes that do not belong together, or another padding.
+        TypeError, ValueError: shapes that do not belong together, or another padding mode.
 
     Example:
         >>> from tusklite.geometry import identity_grid
@@ -139,8 +139,8 @@ def map_equivariance_loss(warped_maps: Tensor, maps: Tensor, grid: Tensor, paddi
     require_tensor("maps", maps, ("B", "C", "H", "W"), finite=False)
     require_tensor("warped_maps", warped_maps, tuple(maps.shape), finite=False)
     require_tensor("grid", grid, (maps.shape[0], *maps.shape[2:], 2), finite=False)
-    require_choice("padding", padding, ("zeros", "border", "reflection"))
-    return F.mse_loss(warped_maps, warp_images(maps, grid, padding=padding))
+    require_choice("padding_mode", padding_mode, ("zeros", "border", "reflection"))
+    return F.mse_loss(warped_maps, warp_images(maps, grid, padding_mode))
 
 
 def paired_descriptor_loss(descriptors: Tensor, partners: Tensor, mask: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from torch import nn
 
 from tusklite.files import write_aside
+from tusklite.methods.former_names import with_present_names
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -32,7 +33,7 @@ def save_model(path: str | os.PathLike, model: nn.Module, kind: str) -> None:
 
 
 def load_model(path: str | os.PathLike, kind: str, build: Callable[[dict[str, object]], Model]) -> Model:
-    """Read what `save_model` wrote, in evaluation mode.
+    """Read what `save_model` wrote, in evaluation mode; a setting that had another name then is read under today's.
 
     Args:
         path: of the file.
@@ -56,7 +57,7 @@ def load_model(path: str | os.PathLike, kind: str, build: Callable[[dict[str, ob
     if metadata.get("format") != kind:
         raise ValueError(f"path: {path} holds {metadata.get('format')!r}; allowed is a {kind!r} model")
     try:
-        model = build(json.loads(metadata["config"]))
+        model = build(with_present_names(json.loads(metadata["config"])))
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"path: {path} was damaged, or written by another version ({error})") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer
-from tusklite.nets.unet import PADDINGS
+from tusklite.nets.unet import PADDING_MODES
 
 
 class HeatmapHead(nn.Module):
@@ -17,10 +17,10 @@ class HeatmapHead(nn.Module):
     Args:
         channels: channels of the feature map.
         groups: groups of the first GroupNorm; must divide `channels`.
-        padding: as for `UNet`.
+        padding_mode: as for `UNet`.
 
     Raises:
-        TypeError, ValueError: sizes that are no positive integers or do not divide, or another padding.
+        TypeError, ValueError: sizes that are no positive integers or do not divide, or another padding mode.
 
     Example:
         >>> import torch
@@ -28,18 +28,18 @@ class HeatmapHead(nn.Module):
         torch.Size([2, 1, 5, 7])
     """
 
-    def __init__(self, channels: int, groups: int = 32, padding: str = "zeros") -> None:
+    def __init__(self, channels: int, groups: int = 32, padding_mode: str = "zeros") -> None:
         super().__init__()
         require_integer("channels", channels, low=1)
         require_integer("groups", groups, low=1)
-        require_choice("padding", padding, PADDINGS)
+        require_choice("padding_mode", padding_mode, PADDING_MODES)
         if channels % groups:
             raise ValueError(f"channels: {channels} was given; allowed is a multiple of groups = {groups}")
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1, padding_mode=padding, bias=False),
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1, padding_mode=padding_mode, bias=False),
             nn.GroupNorm(groups, channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, 1, kernel_size=3, padding=1, padding_mode=padding, bias=False),
+            nn.Conv2d(channels, 1, kernel_size=3, padding=1, padding_mode=padding_mode, bias=False),
             nn.GroupNorm(1, 1),
         )
 

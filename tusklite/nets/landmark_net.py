@@ -1,4 +1,4 @@
-"""The six-layer landmark detector of Thewlis et al. 2017, section 4.1."""
+"""The six-layer landmark detector (Thewlis et al. 2017, section 4.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_tensor
 
-LANDMARK_PADDINGS = ("zeros", "replicate", "reflect")
+LANDMARK_PADDING_MODES = ("zeros", "replicate", "reflect")
 
 
 class LandmarkNet(nn.Module):
@@ -25,13 +25,13 @@ class LandmarkNet(nn.Module):
         widths: channels of the first five convolutions.
         kernels: odd sides of the six kernels.
         dilations: of the six kernels.
-        padding: what convolutions see beyond the border: "zeros", "replicate" or "reflect". With zeros the network can
-            tell where in the image it is, and landmarks may stay there.
+        padding_mode: what convolutions see beyond the border: "zeros", "replicate" or "reflect". With zeros the network
+            can tell where in the image it is, and landmarks may stay there.
         final_relu: whether a ReLU follows the last normalisation too, as in the paper.
 
     Raises:
         TypeError, ValueError: sizes that are no positive integers, even kernels, another number of layers than six, or
-            another padding.
+            another padding mode.
 
     Example:
         >>> LandmarkNet(7, in_channels=1)(torch.zeros(2, 1, 48, 40)).shape
@@ -45,14 +45,14 @@ class LandmarkNet(nn.Module):
         widths: Sequence[int] = (20, 48, 64, 80, 256),
         kernels: Sequence[int] = (5, 3, 3, 3, 3, 1),
         dilations: Sequence[int] = (1, 1, 2, 4, 2, 1),
-        padding: str = "zeros",
+        padding_mode: str = "zeros",
         final_relu: bool = True,
     ) -> None:
         super().__init__()
         channels = [require_integer("in_channels", in_channels, low=1)]
         channels += [require_integer("widths", width, low=1) for width in widths]
         channels += [require_integer("landmarks", landmarks, low=1)]
-        require_choice("padding", padding, LANDMARK_PADDINGS)
+        require_choice("padding_mode", padding_mode, LANDMARK_PADDING_MODES)
         for name, values, count in (("widths", widths, 5), ("kernels", kernels, 6), ("dilations", dilations, 6)):
             if len(values) != count:
                 raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
@@ -62,7 +62,7 @@ class LandmarkNet(nn.Module):
             kernel = require_integer("kernels", kernels[number], low=1, odd=True)
             dilation = require_integer("dilations", dilations[number], low=1)
             reach = dilation * (kernel // 2)
-            mode = padding if reach else "zeros"
+            mode = padding_mode if reach else "zeros"
             if mode == "reflect":  # which needs more pixels than it adds
                 smallest = max(smallest, 2 * (reach + 1) if number else reach + 1)
             layers.append(
@@ -84,7 +84,7 @@ class LandmarkNet(nn.Module):
             raise ValueError(f"images: size {tuple(images.shape[2:])} was given; allowed are even heights and widths")
         if min(images.shape[2:]) < self.smallest:
             raise ValueError(
-                f"images: size {tuple(images.shape[2:])} was given; allowed with padding 'reflect' are "
+                f"images: size {tuple(images.shape[2:])} was given; allowed with padding_mode 'reflect' are "
                 f"heights and widths of at least {self.smallest}"
             )
         return self.layers(images.contiguous(memory_format=torch.channels_last))

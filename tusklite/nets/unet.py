@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer
 
-PADDINGS = ("zeros", "replicate")
+PADDING_MODES = ("zeros", "replicate")
 
 
-def _double_convolution(in_channels: int, out_channels: int, groups: int, padding: str) -> nn.Sequential:
+def _double_convolution(in_channels: int, out_channels: int, groups: int, padding_mode: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (in_channels, out_channels):
         layers += [
-            nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, padding_mode=padding, bias=False),
+            nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, padding_mode=padding_mode, bias=False),
             nn.GroupNorm(groups, out_channels),
             nn.ReLU(inplace=True),
         ]
@@ -33,12 +33,12 @@ class UNet(nn.Module):
         width: channels of the first level; a multiple of `groups`.
         levels: how many resolutions, at least 1; each level below the first halves the map.
         groups: groups of each GroupNorm.
-        padding: what convolutions see beyond the border: "zeros", or "replicate" for more of the same. A network that
-            sees zeros there can tell where in the image it is.
+        padding_mode: what convolutions see beyond the border: "zeros", or "replicate" for more of the same. A network
+            that sees zeros there can tell where in the image it is.
 
     Raises:
         TypeError, ValueError: sizes that are no positive integers, a width that is no multiple of `groups`, or another
-            padding.
+            padding mode.
 
     Example:
         >>> UNet(3, 8, width=8, levels=3, groups=8)(torch.zeros(2, 3, 21, 34)).shape
@@ -52,22 +52,22 @@ class UNet(nn.Module):
         width: int = 32,
         levels: int = 4,
         groups: int = 32,
-        padding: str = "zeros",
+        padding_mode: str = "zeros",
     ) -> None:
         super().__init__()
         sizes = {"in_channels": in_channels, "out_channels": out_channels, "width": width, "levels": levels}
         for name, value in (sizes | {"groups": groups}).items():
             require_integer(name, value, low=1)
-        require_choice("padding", padding, PADDINGS)
+        require_choice("padding_mode", padding_mode, PADDING_MODES)
         if width % groups:
             raise ValueError(f"width: {width} was given; allowed is a multiple of groups = {groups}")
         widths = [width * 2**level for level in range(levels)]
         self.down = nn.ModuleList(
-            _double_convolution(before, after, groups, padding)
+            _double_convolution(before, after, groups, padding_mode)
             for before, after in zip([in_channels, *widths], widths, strict=False)
         )
         self.up = nn.ModuleList(
-            _double_convolution(wide + narrow, narrow, groups, padding)
+            _double_convolution(wide + narrow, narrow, groups, padding_mode)
             for narrow, wide in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
         self.out = nn.Conv2d(width, out_channels, kernel_size=1)

@@ -40,18 +40,18 @@ class Prototypes(nn.Module):
         self.means = nn.Parameter(F.normalize(torch.randn(count, channels, generator=generator), dim=1))
         self.register_buffer("weights", torch.full((count,), 1 / count))
 
-    def soft_assign(self, descriptors: Tensor, sharpness: float) -> Tensor:
-        """Chances `(..., M)` that descriptors `(..., C)` belong to each prototype: a softmax of sharpness times cosine.
+    def soft_assign(self, descriptors: Tensor, inverse_temperature: float) -> Tensor:
+        """Chances `(..., M)` that descriptors `(..., C)` belong to each prototype: a softmax of the scaled cosine.
 
         The gradient reaches the descriptors alone: prototypes are moved by the transport term, in steps of their own.
 
         Example:
             >>> prototypes = Prototypes(2, 2)
             >>> prototypes.restart(torch.eye(2))
-            >>> prototypes.soft_assign(torch.tensor([[0.6, 0.8]]), sharpness=10.0)
+            >>> prototypes.soft_assign(torch.tensor([[0.6, 0.8]]), inverse_temperature=10.0)
             tensor([[0.1192, 0.8808]])
         """
-        return (sharpness * (descriptors @ F.normalize(self.means.detach(), dim=1).T)).softmax(dim=-1)
+        return (inverse_temperature * (descriptors @ F.normalize(self.means.detach(), dim=1).T)).softmax(dim=-1)
 
     @torch.no_grad()
     def assign(self, descriptors: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ _LITE_MODEL = TUSKConfig(
     decoder_output="sigmoid",
     standardize=True,
     remove_position=True,
-    padding="replicate",
+    padding_mode="replicate",
 )
 _LITE_TRAINING = TUSKOptions(
     kmeans=0.0,
@@ -127,7 +127,7 @@ DEPARTURES: dict[str, tuple[dict[str, object], str]] = {
         {"standardize": False},
         "descriptors would lie in a narrow cone, all alike",
     ),
-    "replicate padding": ({"padding": "zeros"}, "zeros beyond the border tell a network where it is"),
+    "replicate padding": ({"padding_mode": "zeros"}, "zeros beyond the border tell a network where it is"),
     "position removal": ({"remove_position": False}, "clusters could become rows of the image"),
     "the background term": ({"background": 0.0}, "weak maxima of the background would become keypoints"),
     "normalised equivariance": (

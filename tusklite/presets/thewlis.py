@@ -70,7 +70,7 @@ _LITE_MODEL = ThewlisConfig(
     image_size=64,
     kernels=(5, 3, 3, 3, 1, 1),
     dilations=(1, 1, 2, 4, 1, 1),
-    padding="reflect",
+    padding_mode="reflect",
     final_relu=False,
 )
 _LITE_TRAINING = ThewlisOptions(

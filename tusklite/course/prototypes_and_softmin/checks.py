@@ -14,53 +14,62 @@ from tusklite.losses import kmeans_softmin_loss
 
 @verdict("that is what ten neat clusters cost, and what any other number of them costs")
 def check_neat_loss(neat_loss: Callable[[int, float, bool], float]) -> None:
-    """Check `neat_loss(count, scale, squared) -> loss`.
+    """Check `neat_loss(count, inverse_temperature, squared) -> loss`.
 
     Example:
-        >>> check_neat_loss(lambda count, scale, squared: math.log(count))
-        ✘ wrong: 10 prototypes, scale 1: this is ln M, the price when all prototypes are equally far
+        >>> check_neat_loss(lambda count, inverse_temperature, squared: math.log(count))
+        ✘ wrong: 10 prototypes, inverse temperature 1: this is ln M, the price when all prototypes are equally far
     """
-    for count, scale, squared in ((10, 1.0, False), (10, 0.625, True), (2, 1.0, False), (24, 3.0, False)):
-        result = answer(neat_loss, count, scale, squared)
+    for count, inverse_temperature, squared in ((10, 1.0, False), (10, 0.625, True), (2, 1.0, False), (24, 3.0, False)):
+        result = answer(neat_loss, count, inverse_temperature, squared)
         try:
             found = float(result)
         except (TypeError, ValueError):
             raise WrongAnswer(f"a number is asked for, yours gives {type(result).__name__}") from None
         others, apart = count - 1, math.sqrt(2 * count / (count - 1))
-        wanted = _price(others, apart, scale, squared)
+        wanted = _price(others, apart, inverse_temperature, squared)
         for other, reason in (
             (math.log(count), "this is ln M, the price when all prototypes are equally far"),
-            (_price(others, 2.0, scale, squared), "this is the price of the collapse, where all others are 2 away"),
-            (_price(others, math.sqrt(2), scale, squared), "prototypes at right angles are not as far apart as can be"),
-            (_price(count, apart, scale, squared), "you counted the nearest prototype among the others"),
-            (_price(others, apart, scale, not squared), "distances and squared distances are mixed up"),
-            (_price(others, apart, 1.0, squared), "the scale is missing"),
+            (
+                _price(others, 2.0, inverse_temperature, squared),
+                "this is the price of the collapse, where all others are 2 away",
+            ),
+            (
+                _price(others, math.sqrt(2), inverse_temperature, squared),
+                "prototypes at right angles are not as far apart as can be",
+            ),
+            (_price(count, apart, inverse_temperature, squared), "you counted the nearest prototype among the others"),
+            (_price(others, apart, inverse_temperature, not squared), "distances and squared distances are mixed up"),
+            (_price(others, apart, 1.0, squared), "the inverse temperature is missing"),
             (math.exp(-wanted), "this is the largest probability; the loss is minus its logarithm"),
             (-wanted, "the sign is turned round: minus the logarithm of something below 1 is above 0"),
         ):
             if math.isclose(found, other, rel_tol=1e-4) and not math.isclose(wanted, other, rel_tol=1e-3):
-                raise WrongAnswer(f"{count} prototypes, scale {scale:g}: {reason}")
+                raise WrongAnswer(f"{count} prototypes, inverse temperature {inverse_temperature:g}: {reason}")
         if not math.isclose(found, wanted, rel_tol=1e-3):
             kind = "squared distances" if squared else "distances"
             raise WrongAnswer(
-                f"{count} prototypes, scale {scale:g}, {kind}: it should be {wanted:.3f}, not {found:.3f}"
+                f"{count} prototypes, inverse temperature {inverse_temperature:g}, {kind}: "
+                f"it should be {wanted:.3f}, not {found:.3f}"
             )
 
 
 @verdict("it is autograd's gradient: towards the nearest, away from all, each as strongly as its probability")
 def check_softmin_gradient(softmin_gradient: Callable[[Tensor, Tensor, float], Tensor]) -> None:
-    """Check `softmin_gradient(descriptors, prototypes, scale) -> (N, C)`.
+    """Check `softmin_gradient(descriptors, prototypes, inverse_temperature) -> (N, C)`.
 
     Example:
-        >>> check_softmin_gradient(lambda descriptors, prototypes, scale: torch.zeros_like(descriptors))
+        >>> check_softmin_gradient(lambda descriptors, prototypes, inverse_temperature: torch.zeros_like(descriptors))
         ✘ wrong: all slopes are 0: only a descriptor that has all prototypes on one spot may stay where it is
     """
-    for seed, scale in ((0, 1.0), (1, 2.5)):
+    for seed, inverse_temperature in ((0, 1.0), (1, 2.5)):
         generator = torch.Generator().manual_seed(seed)
         descriptors = torch.randn(7, 5, generator=generator, dtype=torch.float64)
         prototypes = torch.randn(4, 5, generator=generator, dtype=torch.float64)
-        found = answer_tensor(softmin_gradient, descriptors.clone(), prototypes.clone(), scale, shape=(7, 5)).detach()
-        wanted = _slope(descriptors, prototypes, scale)
+        found = answer_tensor(
+            softmin_gradient, descriptors.clone(), prototypes.clone(), inverse_temperature, shape=(7, 5)
+        ).detach()
+        wanted = _slope(descriptors, prototypes, inverse_temperature)
         away = descriptors[:, None] - prototypes
         units = away / away.norm(dim=2, keepdim=True)  # (N, M, C)
         nearest = units[torch.arange(7), away.norm(dim=2).argmin(dim=1)]
@@ -71,18 +80,36 @@ def check_softmin_gradient(softmin_gradient: Callable[[Tensor, Tensor, float], T
         for other, reason in (
             (7 * wanted, "seven times too large: the loss is a mean over descriptors"),
             (-wanted, "the sign is turned round: the gradient points uphill"),
-            (scale * nearest / 7, "this is the pull of the nearest alone; the others push, in the denominator"),
-            (wanted - scale * nearest / 7, "these are the pushes alone; the nearest, in the numerator, is missing"),
-            (_slope(descriptors, prototypes, scale, squared=True), "this is the gradient for squared distances"),
-            (wanted / scale, "the scale is right in the probabilities, and missing before the directions"),
-            (scale * _slope(descriptors, prototypes, 1.0), "the scale is missing in the probabilities"),
-            (scale * (nearest - units.mean(dim=1)) / 7, "the others push by their probabilities, not all the same"),
+            (
+                inverse_temperature * nearest / 7,
+                "this is the pull of the nearest alone; the others push, in the denominator",
+            ),
+            (
+                wanted - inverse_temperature * nearest / 7,
+                "these are the pushes alone; the nearest, in the numerator, is missing",
+            ),
+            (
+                _slope(descriptors, prototypes, inverse_temperature, squared=True),
+                "this is the gradient for squared distances",
+            ),
+            (
+                wanted / inverse_temperature,
+                "the inverse temperature is right in the probabilities, and missing before the directions",
+            ),
+            (
+                inverse_temperature * _slope(descriptors, prototypes, 1.0),
+                "the inverse temperature is missing in the probabilities",
+            ),
+            (
+                inverse_temperature * (nearest - units.mean(dim=1)) / 7,
+                "the others push by their probabilities, not all the same",
+            ),
         ):
             if close(found, other) and not close(wanted, other):
-                raise WrongAnswer(f"scale {scale:g}: {reason}")
+                raise WrongAnswer(f"inverse temperature {inverse_temperature:g}: {reason}")
         if not close(found, wanted):
             off = float((found - wanted).abs().max())
-            raise WrongAnswer(f"scale {scale:g}: yours is up to {off:.3g} from autograd's")
+            raise WrongAnswer(f"inverse temperature {inverse_temperature:g}: yours is up to {off:.3g} from autograd's")
 
 
 @verdict("whoever wins nothing goes where the need is greatest, and nobody else moves")
@@ -135,14 +162,14 @@ def check_revive(revive: Callable[[Tensor, Tensor], Tensor]) -> None:
             )
 
 
-def _price(others: int, apart: float, scale: float, squared: bool) -> float:
+def _price(others: int, apart: float, inverse_temperature: float, squared: bool) -> float:
     """The loss of a descriptor on its prototype, all others equally far from it."""
-    return math.log1p(others * math.exp(-scale * (apart**2 if squared else apart)))
+    return math.log1p(others * math.exp(-inverse_temperature * (apart**2 if squared else apart)))
 
 
-def _slope(descriptors: Tensor, prototypes: Tensor, scale: float, squared: bool = False) -> Tensor:
+def _slope(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float, squared: bool = False) -> Tensor:
     """The gradient of eq. 3 to the descriptors, by autograd."""
     point = descriptors.clone().requires_grad_()
     with torch.enable_grad():
-        loss = kmeans_softmin_loss(point, prototypes, scale, squared)
+        loss = kmeans_softmin_loss(point, prototypes, inverse_temperature, squared)
         return torch.autograd.grad(loss, point)[0]

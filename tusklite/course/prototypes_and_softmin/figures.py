@@ -85,14 +85,16 @@ def prototype_panels(
 
 
 @styled
-def softmin_field(descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, squared: bool = False) -> Figure:
+def softmin_field(
+    descriptors: Tensor, prototypes: Tensor, inverse_temperature: float = 1.0, squared: bool = False
+) -> Figure:
     """Show what the soft-min of distances says all over the plane, where it pulls, and how sure it is of each point.
 
     Args:
         descriptors: `(N, 2)`; from each an arrow points downhill on its own -log of the largest probability. All arrows
             of a picture are drawn on one scale, the longest always as long.
         prototypes: `(M, 2)`, M from 2 to 10.
-        scale: multiplies the distances, above 0.
+        inverse_temperature: multiplies the distances, above 0.
         squared: squared distances.
 
     Returns:
@@ -102,13 +104,13 @@ def softmin_field(descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, s
         TypeError, ValueError: another type, shape or range.
 
     Example:
-        >>> figure = softmin_field(torch.rand(9, 2), torch.eye(2), scale=3.0)
+        >>> figure = softmin_field(torch.rand(9, 2), torch.eye(2), inverse_temperature=3.0)
         >>> len(figure.axes)
         3
     """
     points = to_array(require_tensor("descriptors", descriptors, ("N", 2)))
     crosses = _at_most_ten(prototypes, 2)
-    require_number("scale", scale, open_low=True)
+    require_number("inverse_temperature", inverse_temperature, open_low=True)
     if len(crosses) < 2:
         raise ValueError("prototypes: 1 was given; allowed are 2 to 10")
     together = np.concatenate([points, crosses])
@@ -120,14 +122,14 @@ def softmin_field(descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, s
     figure = LessonFigure(figsize=(8.4, 3.8), layout="constrained")
     plane, bars = figure.subplots(1, 2, width_ratios=(1.25, 1))
     bars.tick_params(which="both", labelsize=8, color=QUIET)
-    surest = _probabilities(grid, crosses, scale, squared).max(axis=-1)
+    surest = _probabilities(grid, crosses, inverse_temperature, squared).max(axis=-1)
     limits = {"vmin": 1 / len(crosses), "vmax": 1}
     shade = plane.pcolormesh(*spans, surest, cmap="Greys", shading="nearest", alpha=0.7, rasterized=True, **limits)
     color_bar = figure.colorbar(shade, ax=plane, shrink=0.8, pad=0.02)
     color_bar.set_label("largest probability", fontsize=8)
     color_bar.ax.tick_params(labelsize=8)
     nearest = np.linalg.norm(points[:, None] - crosses, axis=2).argmin(axis=1)
-    pulls = _pulls(points, crosses, scale, squared)
+    pulls = _pulls(points, crosses, inverse_temperature, squared)
     longest = np.linalg.norm(pulls, axis=1).max()
     if longest > 0:
         arrows = {"angles": "xy", "scale_units": "xy", "width": 0.005, "zorder": 3}
@@ -136,9 +138,11 @@ def softmin_field(descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, s
     plane.scatter(*points.T, s=14, c=[PALETTE[one] for one in nearest], edgecolors="white", linewidths=0.4, zorder=4)
     _draw_crosses(plane, crosses, np.ones(len(crosses), dtype=bool))
     plane.set(aspect="equal", xticks=[], yticks=[])
-    plane.set_title(f"scale {scale:.3g}, {'squared distances' if squared else 'distances'}", pad=4)
+    plane.set_title(
+        f"inverse temperature {inverse_temperature:.3g}, {'squared distances' if squared else 'distances'}", pad=4
+    )
 
-    largest = _probabilities(points, crosses, scale, squared).max(axis=-1)
+    largest = _probabilities(points, crosses, inverse_temperature, squared).max(axis=-1)
     bars.hist(largest, bins=np.linspace(0, 1, 26), color=PALETTE[0])
     bars.axvline(1 / len(crosses), color=QUIET, linestyle=":", linewidth=1.2)
     room = bars.get_xaxis_transform()
@@ -206,23 +210,23 @@ def _draw_crosses(panel: object, crosses: np.ndarray, used: np.ndarray) -> None:
         panel.scatter(*crosses[chosen].T, color=color, **look)
 
 
-def _distances(points: np.ndarray, crosses: np.ndarray, scale: float, squared: bool) -> np.ndarray:
+def _distances(points: np.ndarray, crosses: np.ndarray, inverse_temperature: float, squared: bool) -> np.ndarray:
     distance = np.linalg.norm(points[..., None, :] - crosses, axis=-1)
-    return scale * (distance**2 if squared else distance)
+    return inverse_temperature * (distance**2 if squared else distance)
 
 
-def _probabilities(points: np.ndarray, crosses: np.ndarray, scale: float, squared: bool) -> np.ndarray:
+def _probabilities(points: np.ndarray, crosses: np.ndarray, inverse_temperature: float, squared: bool) -> np.ndarray:
     """The soft-min of the distances. (..., M)"""
-    distance = _distances(points, crosses, scale, squared)
+    distance = _distances(points, crosses, inverse_temperature, squared)
     weights = np.exp(distance.min(axis=-1, keepdims=True) - distance)
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def _pulls(points: np.ndarray, crosses: np.ndarray, scale: float, squared: bool) -> np.ndarray:
+def _pulls(points: np.ndarray, crosses: np.ndarray, inverse_temperature: float, squared: bool) -> np.ndarray:
     """Downhill on -log of the largest probability, by hand: to the nearest, away from the mean of all. (N, 2)"""
     away = points[:, None] - crosses  # (N, M, 2)
     length = np.linalg.norm(away, axis=2, keepdims=True)
-    slopes = scale * (2 * away if squared else away / np.maximum(length, 1e-12))
-    probability = _probabilities(points, crosses, scale, squared)
+    slopes = inverse_temperature * (2 * away if squared else away / np.maximum(length, 1e-12))
+    probability = _probabilities(points, crosses, inverse_temperature, squared)
     nearest = slopes[np.arange(len(points)), probability.argmax(axis=1)]
     return (probability[..., None] * slopes).sum(axis=1) - nearest

@@ -14,16 +14,16 @@ from tusklite.losses import kmeans_softmin_loss
 
 
 class SoftMin(ipywidgets.VBox):
-    """A slider for the scale (one over the temperature), and a box that squares the distances.
+    """A slider for the inverse temperature, and a box that squares the distances.
 
     Args:
         descriptors: `(N, 2)` points in the plane.
         prototypes: `(M, 2)`, M from 2 to 10.
-        scale: at the start, 0.1 to 100; multiplies the distances.
+        inverse_temperature: at the start, 0.1 to 100; multiplies the distances.
         squared: at the start, whether the distances are squared.
 
     Attributes:
-        scale, squared: the slider and the box; a program can set their `value` too.
+        inverse_temperature, squared: the slider and the box; a program can set their `value` too.
         message: a line with the loss of eq. 3 and the strongest pull on a descriptor.
         picture: the image widget with the PNG that is shown.
 
@@ -39,49 +39,57 @@ class SoftMin(ipywidgets.VBox):
 
     LOWEST, HIGHEST = 0.1, 100.0
 
-    def __init__(self, descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, squared: bool = False) -> None:
+    def __init__(
+        self, descriptors: Tensor, prototypes: Tensor, inverse_temperature: float = 1.0, squared: bool = False
+    ) -> None:
         self.descriptors = require_tensor("descriptors", descriptors, ("N", 2)).detach()
         self.prototypes = require_tensor("prototypes", prototypes, ("M", 2)).detach()
-        require_number("scale", scale, low=self.LOWEST, high=self.HIGHEST)
-        wide = {"style": {"description_width": "60px"}, "layout": {"width": "440px"}}
-        self.scale = ipywidgets.FloatLogSlider(
-            value=scale, min=-1, max=2, step=0.05, description="scale", readout_format=".2f", **wide
+        require_number("inverse_temperature", inverse_temperature, low=self.LOWEST, high=self.HIGHEST)
+        wide = {"style": {"description_width": "130px"}, "layout": {"width": "510px"}}
+        self.inverse_temperature = ipywidgets.FloatLogSlider(
+            value=inverse_temperature,
+            min=-1,
+            max=2,
+            step=0.05,
+            description="inverse temperature",
+            readout_format=".2f",
+            **wide,
         )
         self.squared = ipywidgets.Checkbox(value=squared, description="square the distances")
         self.message = ipywidgets.Label()
         self.picture = ipywidgets.Image(format="png")
         self._draw()
-        for control in (self.scale, self.squared):
+        for control in (self.inverse_temperature, self.squared):
             control.observe(self._draw, names="value")
-        super().__init__([self.scale, self.squared, self.message, self.picture])
+        super().__init__([self.inverse_temperature, self.squared, self.message, self.picture])
 
     def figure(self) -> Figure:
         """The plane, the pulls and the probabilities at the controls' values."""
-        return softmin_field(self.descriptors, self.prototypes, self.scale.value, self.squared.value)
+        return softmin_field(self.descriptors, self.prototypes, self.inverse_temperature.value, self.squared.value)
 
     def _draw(self, change: object = None) -> None:
         # One loss a descriptor: of the mean, the gradient is N times smaller.
         points = self.descriptors.clone().requires_grad_()
         with torch.enable_grad():
-            loss = kmeans_softmin_loss(points, self.prototypes, self.scale.value, self.squared.value)
+            loss = kmeans_softmin_loss(points, self.prototypes, self.inverse_temperature.value, self.squared.value)
             (slope,) = torch.autograd.grad(loss, points)
         pull = len(points) * slope.norm(dim=1).max()
         self.message.value = (
-            f"loss {float(loss.detach()):.3f}, temperature {1 / self.scale.value:.3g}; "
+            f"loss {float(loss.detach()):.3f}, temperature {1 / self.inverse_temperature.value:.3g}; "
             f"the strongest pull on a descriptor is {float(pull):.3g}"
         )
         self.picture.value = self.figure()._repr_png_()
 
 
 def explore_softmin(
-    descriptors: Tensor, prototypes: Tensor, scale: float = 1.0, squared: bool = False
+    descriptors: Tensor, prototypes: Tensor, inverse_temperature: float = 1.0, squared: bool = False
 ) -> SoftMin | Figure:
     """Try temperatures of the soft-min by a slider; where nobody is there, the picture it starts with.
 
     Args:
         descriptors: `(N, 2)` points in the plane.
         prototypes: `(M, 2)`, M from 2 to 10.
-        scale: at the start, 0.1 to 100; multiplies the distances.
+        inverse_temperature: at the start, 0.1 to 100; multiplies the distances.
         squared: at the start, whether the distances are squared.
 
     Returns:
@@ -94,5 +102,5 @@ def explore_softmin(
         >>> len(explore_softmin(torch.rand(5, 2), torch.eye(2)).axes)
         3
     """
-    softmin = SoftMin(descriptors, prototypes, scale, squared)
+    softmin = SoftMin(descriptors, prototypes, inverse_temperature, squared)
     return softmin if somebody_is_there() else softmin.figure()

@@ -169,7 +169,7 @@ def moved_control_points(image: Tensor, home: Tensor, moved: Tensor, chosen: int
     require_tensor("home", home, ("N", 2))
     require_tensor("moved", moved, tuple(home.shape))
     grid = fit_tps(moved[None], home[None]).grid(height, width)
-    both = torch.cat([image[None], warp_images(image[None], grid, padding="border")])
+    both = torch.cat([image[None], warp_images(image[None], grid, padding_mode="border")])
     figure, (left, right) = image_grid(both, columns=2, width=3.0, titles=["control points at home", "moved"])
     start, end = (in_pixels(points, both) for points in (home, moved))
     left.scatter(*start.T, s=30, c=PALETTE[4], edgecolors=INK, linewidths=0.8)

@@ -1,7 +1,8 @@
 """The rival that TUSK was made against: an autoencoder with one heatmap a channel, each with one keypoint.
 
-Jin et al. 2022 call it "Ch.-wise" (Table 1): the autoencoder of a single-heatmap method whose heatmap is replaced by K
-separately predicted ones. It is here to be understood, not to be used: on images with repeated things it fails.
+The paper calls it "Ch.-wise" (Jin et al. 2022, table 1): the autoencoder of a single-heatmap method whose heatmap is
+replaced by K separately predicted ones. It is here to be understood, not to be used: on images with repeated things it
+fails.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.model import TUSKConfig
-from tusklite.nets.unet import PADDINGS, UNet
+from tusklite.nets.unet import PADDING_MODES, UNet
 from tusklite.ops.aggregation import score_weighted_sum
 from tusklite.ops.keypoints import sample_descriptors, soft_argmax, spatial_softmax
 
@@ -33,7 +34,7 @@ class ChannelwiseConfig:
         groups: groups of the normalisations.
         splat_sigma: standard deviation of the decoder's Gaussians, in pixels of the map.
         stem: the networks work on maps that are so many times smaller than the image.
-        padding: what convolutions see beyond the border.
+        padding_mode: what convolutions see beyond the border.
     """
 
     channels: int = 9
@@ -44,14 +45,14 @@ class ChannelwiseConfig:
     groups: int = 32
     splat_sigma: float = 0.05**0.5
     stem: int = 1
-    padding: str = "zeros"
+    padding_mode: str = "zeros"
 
     def __post_init__(self) -> None:
         """Refuse values that no network can have."""
         for name in ("channels", "image_channels", "descriptor_channels", "width", "levels", "groups", "stem"):
             require_integer(name, getattr(self, name), low=1)
         require_number("splat_sigma", self.splat_sigma, open_low=True)
-        require_choice("padding", self.padding, PADDINGS)
+        require_choice("padding_mode", self.padding_mode, PADDING_MODES)
 
     @classmethod
     def like(cls, config: TUSKConfig) -> ChannelwiseConfig:
@@ -61,7 +62,16 @@ class ChannelwiseConfig:
             >>> ChannelwiseConfig.like(TUSKConfig(keypoints=5, stem=2)).channels
             5
         """
-        same = ("image_channels", "descriptor_channels", "width", "levels", "groups", "splat_sigma", "stem", "padding")
+        same = (
+            "image_channels",
+            "descriptor_channels",
+            "width",
+            "levels",
+            "groups",
+            "splat_sigma",
+            "stem",
+            "padding_mode",
+        )
         return cls(channels=config.keypoints, **{name: getattr(config, name) for name in same})
 
 
@@ -82,7 +92,7 @@ class ChannelwiseOutput(NamedTuple):
 
 
 class ChannelwiseDetector(nn.Module):
-    """An autoencoder through K points, each the mean of a probability map of its own (Jin et al. 2022, Table 1).
+    """An autoencoder through K points, each the mean of a probability map of its own (Jin et al. 2022, table 1).
 
     Args:
         config: the shape of the network.
@@ -98,7 +108,12 @@ class ChannelwiseDetector(nn.Module):
         super().__init__()
         self.config = config
         channels, image = config.descriptor_channels, config.image_channels * config.stem**2
-        unet = {"width": config.width, "levels": config.levels, "groups": config.groups, "padding": config.padding}
+        unet = {
+            "width": config.width,
+            "levels": config.levels,
+            "groups": config.groups,
+            "padding_mode": config.padding_mode,
+        }
         self.encoder = UNet(image, config.channels + channels, **unet)
         self.decoder = UNet(channels, image, **unet)
         self.standardization = nn.BatchNorm1d(channels, affine=False)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.geometry import identity_grid, warp_images
 from tusklite.methods.weights import load_model, save_model
-from tusklite.nets.landmark_net import LANDMARK_PADDINGS, LandmarkNet
+from tusklite.nets.landmark_net import LANDMARK_PADDING_MODES, LandmarkNet
 from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
 KIND = "tusklite-landmarks"
@@ -29,7 +29,7 @@ class ThewlisConfig:
         widths: channels of the first five convolutions.
         kernels: sides of the six kernels; the paper does not state them.
         dilations: of the six kernels.
-        padding: what convolutions see beyond the border: "zeros", or beyond the paper "replicate" or "reflect".
+        padding_mode: what convolutions see beyond the border: "zeros", or beyond the paper "replicate" or "reflect".
         final_relu: whether score maps are cut off at zero, as in the paper. Beyond it, False: the soft-max then gets
             far below the average too, and background loses its share sooner.
         zoom: half-width of the square that the network sees, as a fraction of the image's, when landmarks are asked for
@@ -42,7 +42,7 @@ class ThewlisConfig:
     widths: tuple[int, ...] = (20, 48, 64, 80, 256)
     kernels: tuple[int, ...] = (5, 3, 3, 3, 3, 1)
     dilations: tuple[int, ...] = (1, 1, 2, 4, 2, 1)
-    padding: str = "zeros"
+    padding_mode: str = "zeros"
     final_relu: bool = True
     zoom: float = 0.8
 
@@ -59,7 +59,7 @@ class ThewlisConfig:
             if len(values) != count:
                 raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
             object.__setattr__(self, name, tuple(values))
-        require_choice("padding", self.padding, LANDMARK_PADDINGS)
+        require_choice("padding_mode", self.padding_mode, LANDMARK_PADDING_MODES)
         require_number("zoom", self.zoom, open_low=True, high=1.0)
 
 
@@ -99,7 +99,7 @@ def frame_images(images: Tensor, size: int, zoom: Tensor | float, shift: Tensor 
     require_integer("size", size, low=1)
     square = identity_grid(size, size, images.device, images.dtype).view(1, -1, 2) * zoom + shift  # (1 or B, S S, 2)
     grid = square.expand(len(images), -1, -1).view(-1, size, size, 2)
-    return warp_images(images, grid, padding="reflection")
+    return warp_images(images, grid, padding_mode="reflection")
 
 
 class FactorizedLandmarks(nn.Module):
@@ -120,7 +120,11 @@ class FactorizedLandmarks(nn.Module):
         self.config = config
         shape = {"widths": config.widths, "kernels": config.kernels, "dilations": config.dilations}
         self.network = LandmarkNet(
-            config.landmarks, config.image_channels, **shape, padding=config.padding, final_relu=config.final_relu
+            config.landmarks,
+            config.image_channels,
+            **shape,
+            padding_mode=config.padding_mode,
+            final_relu=config.final_relu,
         )
 
     def forward(self, images: Tensor) -> Landmarks:

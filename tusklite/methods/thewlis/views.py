@@ -63,5 +63,5 @@ def draw_views(images: Tensor, size: int, options: ThewlisOptions, generator: to
     views = []
     for points in (square, second(square)):
         grid = (zoom * first(points) + shift).view(batch, size, size, 2)
-        views.append(warp_images(images, grid.to(images.dtype), padding="reflection"))
+        views.append(warp_images(images, grid.to(images.dtype), padding_mode="reflection"))
     return Views(*views, second)

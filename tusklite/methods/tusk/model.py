@@ -14,7 +14,7 @@ from tusklite.arguments import require_choice, require_integer, require_number, 
 from tusklite.methods.tusk.position import PositionRegression
 from tusklite.methods.weights import load_model, save_model
 from tusklite.nets.heatmap_head import HeatmapHead
-from tusklite.nets.unet import PADDINGS, UNet
+from tusklite.nets.unet import PADDING_MODES, UNet
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
 from tusklite.ops.keypoints import Keypoints, detect_keypoints, sample_descriptors
 from tusklite.ops.prototypes import Prototypes
@@ -46,8 +46,9 @@ class TUSKConfig:
             hardly differ.
         remove_position: beyond the paper. What a descriptor tells of its place in the image is taken out
             before clustering; without it some seeds sort the digits by height in the image.
-        padding: what convolutions see beyond the border, "zeros" as in the paper. Beyond it, "replicate": a network
-            that sees zeros there can tell where it is, and some seeds make a cluster of the digits near one edge.
+        padding_mode: what convolutions see beyond the border, "zeros" as in the paper. Beyond it, "replicate": a
+            network that sees zeros there can tell where it is, and some seeds make a cluster of the digits near one
+            edge.
         aggregation: "sum" draws all keypoints in one pass of the decoder; "alpha" draws each alone and blends, which
             takes K passes and gives a mask for each.
     """
@@ -66,7 +67,7 @@ class TUSKConfig:
     decoder_output: str = "linear"
     standardize: bool = False
     remove_position: bool = False
-    padding: str = "zeros"
+    padding_mode: str = "zeros"
     aggregation: str = "sum"
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class TUSKConfig:
         require_integer("window", self.window, low=1, odd=True)
         require_number("temperature", self.temperature, open_low=True)
         require_number("splat_sigma", self.splat_sigma, open_low=True)
-        require_choice("padding", self.padding, PADDINGS)
+        require_choice("padding_mode", self.padding_mode, PADDING_MODES)
         require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
         require_choice("aggregation", self.aggregation, ("sum", "alpha"))
 
@@ -129,9 +130,14 @@ class TUSK(nn.Module):
         self.config = config
         channels = config.descriptor_channels
         stem_channels = config.image_channels * config.stem**2
-        unet = {"width": config.width, "levels": config.levels, "groups": config.groups, "padding": config.padding}
+        unet = {
+            "width": config.width,
+            "levels": config.levels,
+            "groups": config.groups,
+            "padding_mode": config.padding_mode,
+        }
         self.encoder = UNet(stem_channels, channels, **unet)
-        self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding)
+        self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding_mode)
         alpha_channels = config.stem**2 if config.aggregation == "alpha" else 0
         self.decoder = UNet(channels, stem_channels + alpha_channels, **unet)
         self.prototypes = Prototypes(config.prototypes, channels)
@@ -139,7 +145,7 @@ class TUSK(nn.Module):
         self.position = PositionRegression(channels) if config.remove_position else None
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images `(B, channels, H, W)` to heatmaps `(B, 1, h, w)` and features `(B, C, h, w)` (section 3.1)."""
+        """Images `(B, channels, H, W)` to heatmaps `(B, 1, h, w)` and features `(B, C, h, w)`."""
         features = self.encoder(F.pixel_unshuffle(images, self.config.stem))
         return self.heatmap_head(features), features
 
@@ -165,7 +171,7 @@ class TUSK(nn.Module):
         return self.prototypes.assign(self.clustering_space(descriptors, xy))
 
     def decode(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
-        """Keypoints back to an image `(B, channels, H, W)` before the output's sigmoid, section 3.2.
+        """Keypoints back to an image `(B, channels, H, W)` before the output's sigmoid (Jin et al. 2022, section 3.2).
 
         Each descriptor is spread by a Gaussian around its point. With "sum", the score-weighted sum over keypoints goes
         through the decoder; with "alpha", each keypoint alone, and their layers are blended.

@@ -17,7 +17,7 @@ class TUSKOptions:
     Attributes:
         reconstruction: weight of eq. 1, above 0.
         kmeans: weight of eq. 3.
-        kmeans_scale: multiplies the squared distances of eq. 3, per channel, as the authors' code has it.
+        kmeans_inverse_temperature: multiplies the squared distances of eq. 3, per channel, as the authors' code has it.
         heatmap_equivariance: weight of eq. 4 on heatmaps.
         feature_equivariance: weight of eq. 4 on feature maps.
         warp: name of the warp that makes the second view.
@@ -37,7 +37,7 @@ class TUSKOptions:
         information: beyond the paper. Weight of the mutual information between assignments of a keypoint in two views.
         neighbour_information: beyond the paper. The same between a keypoint and its nearest neighbour in earlier
             batches.
-        sharpness: multiplies the cosine before the softmax of those assignments.
+        inverse_temperature: multiplies the cosine before the softmax of those assignments.
         over_prototypes: beyond the paper. Size of a second, finer set of prototypes for the information terms; 0 for
             none.
         over_prototype_steps: its sliced-Wasserstein steps.
@@ -53,7 +53,7 @@ class TUSKOptions:
 
     reconstruction: float = 1.0
     kmeans: float = 0.01
-    kmeans_scale: float = 20.0
+    kmeans_inverse_temperature: float = 20.0
     heatmap_equivariance: float = 0.01
     feature_equivariance: float = 100.0
     warp: str = "tusk-mnist"
@@ -67,7 +67,7 @@ class TUSKOptions:
     background_window: int = 7
     information: float = 0.0
     neighbour_information: float = 0.0
-    sharpness: float = 12.5
+    inverse_temperature: float = 12.5
     over_prototypes: int = 0
     over_prototype_steps: int = 2
     memory: int = 8640
@@ -86,7 +86,13 @@ class TUSKOptions:
         )
         for name in (*weights, "background", "information", "neighbour_information"):
             require_number(name, getattr(self, name))
-        for name in ("reconstruction", "learning_rate", "prototype_learning_rate", "sharpness", "kmeans_scale"):
+        for name in (
+            "reconstruction",
+            "learning_rate",
+            "prototype_learning_rate",
+            "inverse_temperature",
+            "kmeans_inverse_temperature",
+        ):
             require_number(name, getattr(self, name), open_low=True)
         for name in ("count_momentum", "clustering_from", "decode_share"):
             require_number(name, getattr(self, name), high=1.0)

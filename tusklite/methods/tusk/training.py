@@ -245,7 +245,7 @@ class TUSKTraining(nn.Module):
                 ("feature_equivariance", views.features),
             ):
                 if getattr(options, name):
-                    terms[name] = losses.map_equivariance_loss(maps[batch:], maps[:batch], grid)
+                    terms[name] = losses.map_equivariance_loss(maps[:batch], maps[batch:], grid)
         if options.descriptor_equivariance:
             terms["descriptor_equivariance"] = losses.paired_descriptor_loss(
                 views.descriptors.flatten(0, 1), views.partners.flatten(0, 1), views.shown.flatten()
@@ -256,9 +256,9 @@ class TUSKTraining(nn.Module):
             )
         clustering = step >= self._cluster_from
         if options.kmeans and clustering:
-            scale = options.kmeans_scale / descriptors.shape[1]
+            inverse_temperature = options.kmeans_inverse_temperature / descriptors.shape[1]
             terms["kmeans"] = losses.kmeans_softmin_loss(
-                descriptors, model.prototypes.means.detach(), scale=scale, squared=True
+                descriptors, model.prototypes.means.detach(), inverse_temperature=inverse_temperature, squared=True
             )
         sets = [model.prototypes] if clustering else []
         if self.over_prototypes is not None and step >= self._over_from:
@@ -289,10 +289,12 @@ class TUSKTraining(nn.Module):
 
     def information_term(self, sets: list[Prototypes], first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Information between soft assignments of two descriptors `(N, C)` of one thing, summed over the sets."""
-        sharpness = self.options.sharpness
+        inverse_temperature = self.options.inverse_temperature
         return sum(
             losses.mutual_information_loss(
-                prototypes.soft_assign(first, sharpness), prototypes.soft_assign(second, sharpness), mask
+                prototypes.soft_assign(first, inverse_temperature),
+                prototypes.soft_assign(second, inverse_temperature),
+                mask,
             )
             for prototypes in sets
         )

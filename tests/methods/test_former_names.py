@@ -1,0 +1,62 @@
+"""Files of before still read: weights and results under the names that settings had then."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from tusklite.methods.former_names import FORMER_NAMES, with_present_names
+from tusklite.methods.thewlis import FactorizedLandmarks, ThewlisConfig
+from tusklite.methods.tusk import TUSKOptions
+from tusklite.presets import get_preset
+from tusklite.pretrained import FOLDER, load_pretrained
+from tusklite.recording import read_results
+from tusklite.tables import left_out_of
+
+
+def test_every_former_name_stands_for_a_setting_of_today() -> None:
+    today = get_preset("mnist-hard", "lite").settings()
+    assert set(FORMER_NAMES.values()) <= today.keys()
+    assert not FORMER_NAMES.keys() & today.keys()
+    assert with_present_names({"padding": "zeros", "sharpness": 3.0, "seed": 1}) == {
+        "padding_mode": "zeros",
+        "inverse_temperature": 3.0,
+        "seed": 1,
+    }
+    assert TUSKOptions(**with_present_names({"kmeans_scale": 5.0})).kmeans_inverse_temperature == 5.0
+
+
+def test_weights_that_name_their_padding_as_before_are_the_same_model(tmp_path: Path) -> None:
+    model = FactorizedLandmarks(ThewlisConfig(landmarks=2, widths=(2, 2, 2, 2, 2), padding_mode="reflect")).eval()
+    settings = asdict(model.config)
+    settings["padding"] = settings.pop("padding_mode")
+    metadata = {"format": "tusklite-landmarks", "config": json.dumps(settings)}
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
+        tmp_path / "old.safetensors",
+        metadata,
+    )
+    read = FactorizedLandmarks.load(tmp_path / "old.safetensors")
+    assert read.config == model.config
+    images = torch.rand(1, 3, 80, 80)
+    assert torch.equal(read(images).xy, model(images).xy)
+
+
+def test_the_weights_that_come_with_the_package_are_of_before_and_still_load() -> None:
+    with safe_open(FOLDER / "mnist-hard-lite.safetensors", framework="pt") as file:
+        settings = json.loads(file.metadata()["config"])
+    assert settings["padding"] == load_pretrained().model.config.padding_mode == "replicate"
+
+
+def test_a_recorded_departure_of_before_is_the_same_departure(tmp_path: Path) -> None:
+    result = {"preset": "lite", "data": {"source": "mnist"}, "overrides": {"steps": 1000, "padding": "zeros"}}
+    (tmp_path / "mnist-hard").mkdir()
+    (tmp_path / "mnist-hard" / "run.json").write_text(json.dumps(result), encoding="utf-8")
+    (read,) = read_results(tmp_path)
+    assert read["overrides"] == {"steps": 1000, "padding_mode": "zeros"}
+    assert left_out_of(read) == "replicate padding"
