@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from face_files import CELEBA_NAMES, spot_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -32,16 +33,6 @@ MTFL_TRAIN = (
 )
 MTFL_TEST = ("AFLW/0001-image1.jpg", "AFLW/0002-image2.jpg")
 MTFL_SIDES = {"lfw_5590": 250, "net_7876": 400, "AFLW": 150}
-CELEBA_NAMES = tuple(f"{number:06d}.jpg" for number in range(1, 9))
-
-
-def spot_picture(size: tuple[int, int], place: np.ndarray) -> Image.Image:
-    """A dark picture of `size` (width, height) with a bright spot at `place`; pixel i has its centre at i."""
-    width, height = size
-    y, x = np.mgrid[:height, :width]
-    spread = min(size) / 20
-    bright = np.exp(-((x - place[0]) ** 2 + (y - place[1]) ** 2) / (2 * spread**2))
-    return Image.fromarray(np.uint8(255 * bright)).convert("RGB")
 
 
 def spot_in(image: Tensor) -> np.ndarray:
@@ -99,27 +90,6 @@ def packed_mtfl(tmp_path: Path) -> Path:
     split = ["train"] * len(MTFL_TRAIN) + ["test"] * len(MTFL_TEST)
     np.savez(folder / "mtfl_landmarks.npz", names=names, points_xy=np.float32(points), split=split)
     return folder.parent
-
-
-@pytest.fixture
-def celeba(tmp_path: Path) -> Path:
-    """A root with CelebA in torchvision's layout; the spot in each picture is at its left eye."""
-    pictures = tmp_path / "celeba" / "img_align_celeba"
-    pictures.mkdir(parents=True)
-    columns = " ".join(
-        f"{point}_{axis}" for point in ("lefteye", "righteye", "nose", "leftmouth", "rightmouth") for axis in "xy"
-    )
-    lines = [str(len(CELEBA_NAMES)), columns]
-    for number, name in enumerate(CELEBA_NAMES):
-        places = np.array([[60 + number, 90], [107, 112 + number], [80, 130], [70, 150], [105, 149]])
-        spot_picture((178, 218), places[0]).save(pictures / name, quality=95)
-        lines.append(f"{name}  " + "  ".join(str(value) for value in places.ravel()))
-    (tmp_path / "celeba" / "list_landmarks_align_celeba.txt").write_text("\n".join(lines) + "\n")
-    lists = tmp_path / "celeba_lists"
-    lists.mkdir()
-    (lists / "mafl_training.txt").write_text("".join(f"{CELEBA_NAMES[k]}\n" for k in (6, 0, 2, 3, 4)))
-    (lists / "mafl_testing.txt").write_text(f"{CELEBA_NAMES[5]}\n{CELEBA_NAMES[1]}\n")
-    return tmp_path
 
 
 @pytest.fixture

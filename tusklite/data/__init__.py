@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tusklite.data.base import ImageSource, require_source
 from tusklite.data.digits import Digits, DigitSource, load_digits
 from tusklite.data.faces import FaceBatch, FaceLandmarks, load_faces
 from tusklite.data.mnist_hard import MNISTHard, Scene, Scenes
@@ -13,10 +14,12 @@ __all__ = [
     "Digits",
     "FaceBatch",
     "FaceLandmarks",
+    "ImageSource",
     "MNISTHard",
     "Scene",
     "Scenes",
     "SingleDigits",
     "load_digits",
     "load_faces",
+    "require_source",
 ]

