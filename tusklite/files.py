@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_aside(path: Path, write: object) -> None:
+class FileNotWritten(OSError):
+    """A file could not be written; the message names it and says what to do. What was there before is still there."""
+
+    def __init__(self, path: Path, reason: OSError) -> None:
+        super().__init__(
+            f"{path}: could not be written ({reason.strerror or reason}); nothing that was there is lost: "
+            "make room or choose another folder, and give the same command again"
+        )
+        self.filename = str(path)
+
+
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary)` and rename the result to `path`, so that `path` is never half written.
 
     Args:
         path: the file wanted.
         write: writes the file whose path it is given.
+
+    Raises:
+        FileNotWritten: a full disk, a folder that is not there or not to be written. No temporary file stays.
 
     Example:
         >>> import tempfile
@@ -21,14 +38,55 @@ def write_aside(path: Path, write: object) -> None:
         ['note.txt']
     """
     partial = path.with_name(f"{path.name}.partial")
-    write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as reason:
+        raise FileNotWritten(path, reason) from reason
+    finally:
+        # Gone already where all went well. Where this fails too, as on a read-only disk, the first reason is the one.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
-def writable_folder(run_dir: str | os.PathLike) -> Path:
-    """Make a folder for a run if need be, and make sure that files can be written there.
+def write_json(path: Path, content: object) -> None:
+    """Write JSON under a temporary name, then rename it.
+
+    Raises:
+        FileNotWritten: as `write_aside`.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> object:
+    """What a JSON file holds.
+
+    Raises:
+        ValueError: not JSON, or not text; the message names the file.
+        OSError: it cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_json(Path(folder) / "a.json", {"both": 0.94})
+        ...     read_json(Path(folder) / "a.json")
+        {'both': 0.94}
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as reason:  # UnicodeDecodeError and JSONDecodeError are both
+        raise ValueError(f"{path}: damaged, or no JSON ({reason}); allowed is a file that tusklite wrote") from reason
+
+
+def writable_folder(folder: str | os.PathLike[str], name: str = "run_dir") -> Path:
+    """Make a folder if need be, and make sure that files can be written there.
+
+    Args:
+        folder: which.
+        name: the argument's name, for the message.
 
     Raises:
         ValueError: it cannot be made or written.
@@ -38,14 +96,15 @@ def writable_folder(run_dir: str | os.PathLike) -> Path:
         >>> writable_folder(Path(tempfile.mkdtemp(), "run")).is_dir()
         True
     """
-    run_dir = Path(run_dir)
+    folder = Path(folder)
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        probe = run_dir / ".writable"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
         raise ValueError(
-            f"run_dir: {run_dir} was given; allowed is a folder that can be made and written ({error.strerror})"
+            f"{name}: {folder} was given; allowed is a folder that can be made and written ({reason})"
         ) from error
-    return run_dir
+    return folder

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +30,7 @@ def save_checkpoint(run_dir: str | os.PathLike, state: dict[str, object]) -> Pat
         Path of the new checkpoint.
 
     Raises:
-        OSError: the folder cannot be written; the checkpoints there stay as they are.
+        FileNotWritten: the folder cannot be written, or the disk is full; the checkpoints there stay as they are.
 
     Example:
         >>> import tempfile
@@ -39,11 +41,12 @@ def save_checkpoint(run_dir: str | os.PathLike, state: dict[str, object]) -> Pat
         3
     """
     path = Path(run_dir) / NAME
-    content = {"format": FORMAT, "version": VERSION, **state}
+    content = io.BytesIO()  # in memory first: where a disk is full, torch.save hides the reason
+    torch.save({"format": FORMAT, "version": VERSION, **state}, content)
 
     def write(partial: Path) -> None:
         with partial.open("wb") as file:
-            torch.save(content, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())  # on the disk before the one that was there moves
         if path.exists():
@@ -53,7 +56,9 @@ def save_checkpoint(run_dir: str | os.PathLike, state: dict[str, object]) -> Pat
     return path
 
 
-def load_checkpoint(run_dir: str | os.PathLike, map_location: torch.device | str = "cpu") -> dict[str, object] | None:
+def load_checkpoint(
+    run_dir: str | os.PathLike, map_location: torch.device | str = "cpu", parts: Sequence[str] = ()
+) -> dict[str, object] | None:
     """Read the newest good checkpoint of a run folder; None where the folder has none.
 
     A checkpoint that was cut off or damaged is passed over for the one before it, with a warning that names
@@ -62,9 +67,10 @@ def load_checkpoint(run_dir: str | os.PathLike, map_location: torch.device | str
     Args:
         run_dir: a run folder, which need not exist.
         map_location: device that the tensors are put on.
+        parts: names that a whole checkpoint has; one without them counts as damaged.
 
     Raises:
-        ValueError: no checkpoint there is good, or it is some other program's, or a newer version's.
+        ValueError: no checkpoint there is good, or it is some other program's, a newer version's, or not to be read.
 
     Example:
         >>> load_checkpoint("no-such-folder") is None
@@ -75,11 +81,19 @@ def load_checkpoint(run_dir: str | os.PathLike, map_location: torch.device | str
     for path in paths:
         try:
             state = _read(path, map_location)
+        except PermissionError as error:
+            raise ValueError(
+                f"{path}: cannot be read ({error.strerror}); allowed is a checkpoint that you may read"
+            ) from error
         except Exception as error:  # what is damaged can make its readers raise anything
-            damaged.append(f"{path} ({type(error).__name__}: {error})".split("\n")[0])
+            damaged.append(f"{path} ({_reason(error)})")
             continue
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise ValueError(f"{path}: this is no tusklite checkpoint; allowed is a file that save_checkpoint wrote")
+        missing = [part for part in ("version", *parts) if part not in state]
+        if missing or not isinstance(state["version"], int):
+            damaged.append(f"{path} (without {', '.join(missing) or 'a version'})")
+            continue
         if state["version"] > VERSION:
             raise ValueError(
                 f"{path}: checkpoint version {state['version']} was given; allowed are versions up to {VERSION}: "
@@ -94,6 +108,15 @@ def load_checkpoint(run_dir: str | os.PathLike, map_location: torch.device | str
             "Nothing was changed: move the file away to start anew"
         )
     return None
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, in a line; PyTorch's own words may advise to run what is in the file, so they go."""
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error.strerror or error}"
+    if isinstance(error, zipfile.BadZipFile):
+        return f"BadZipFile: {error}"
+    return f"{type(error).__name__}: its content is none of plain values and tensors"
 
 
 def _read(path: Path, map_location: torch.device | str) -> object:

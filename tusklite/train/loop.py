@@ -7,56 +7,28 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from tusklite.arguments import require_number
-from tusklite.data.loader import batch_indices
-from tusklite.files import writable_folder, write_aside
+from tusklite.data.base import ImageSource, require_source
+from tusklite.data.loader import batches
+from tusklite.files import FileNotWritten, write_aside
+from tusklite.methods.base import Batch, Method
 from tusklite.train.checkpoints import load_checkpoint, save_checkpoint
 from tusklite.train.devices import choose_device, device_name, peak_memory_mb
+from tusklite.train.run_folder import owned_folder
 from tusklite.train.schedule import Schedule
 
-__all__ = [
-    "FitResult",
-    "Schedule",
-    "TrainingInterrupted",
-    "choose_device",
-    "fit",
-    "load_checkpoint",
-    "save_checkpoint",
-]
-
 LOG = "log.jsonl"
-
-
-class Method(Protocol):
-    """What `fit` asks of a method: a `torch.nn.Module` with these parts."""
-
-    precision: torch.dtype
-
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Optimisers by name; the learning rate of the one called "network" follows the schedule."""
-
-    def before_step(self, step: int, data: object) -> dict[str, object]:
-        """Whatever happens once, at certain steps; what it returns is logged."""
-
-    def training_step(
-        self, images: Tensor, step: int, optimizers: dict[str, torch.optim.Optimizer]
-    ) -> dict[str, Tensor]:
-        """One step on a batch of images; the scalars it returns are logged."""
-
-    def phase(self, step: int) -> str:
-        """Name of the part of the training that a step belongs to."""
-
-    def identity(self) -> dict[str, object]:
-        """Everything that must be the same for a checkpoint to be of this run."""
+Record = dict[str, object]
+# What a checkpoint of this loop holds, so that one without a part is known for damaged.
+PARTS = ("identity", "step", "seconds", "method", "optimizers", "random")
 
 
 @dataclass(frozen=True)
@@ -77,7 +49,7 @@ class FitResult:
     seconds: float
     device: str
     peak_memory_mb: float
-    log: list[dict[str, object]]
+    log: list[Record]
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -90,14 +62,14 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 def fit(
     method: Method,
-    data: object,
+    data: ImageSource,
     schedule: Schedule,
-    run_dir: str | os.PathLike,
+    run_dir: str | os.PathLike[str],
     resume: bool = True,
     *,
     minutes: float | None = None,
     evaluate: Callable[[Method], dict[str, float]] | None = None,
-    progress: Callable[[dict[str, object]], None] | None = None,
+    progress: Callable[[Record], None] | None = None,
 ) -> FitResult:
     """Train a method; called again on the same folder, go on where the last call ended.
 
@@ -105,11 +77,10 @@ def fit(
     of threads: all that is drawn in a step depends on seed and step alone, and everything else is in the checkpoint.
 
     Args:
-        method: a module with the parts of `Method`; it is moved to the device.
-        data: `len(data)` images; `data.scenes(indices).image` gives `(B, C, H, W)` on any device. Where there is a
-            `data.describe()`, a run goes on only with the same source and checksum.
+        method: what is trained, and how (see `tusklite.methods.base.Method`); it is moved to the device.
+        data: the images to learn from. A run goes on only with a source of the same `identity()`.
         schedule: how long and how.
-        run_dir: made if need be; holds `log.jsonl` and the checkpoints.
+        run_dir: made if need be, and held while the training runs; has `log.jsonl` and the checkpoints.
         resume: go on from a checkpoint found in the folder; False refuses a folder that has one.
         minutes: stop after so many, with a checkpoint, the run unfinished.
         evaluate: gives figures to log every `evaluate_every` steps; gets the method in evaluation mode.
@@ -119,22 +90,38 @@ def fit(
         A `FitResult`; the method holds the trained weights, in evaluation mode.
 
     Raises:
-        ValueError: a run folder that cannot be written, is of another run, or has a checkpoint that `resume`
+        ValueError: a run folder that cannot be written, is in use, is of another run, or has a checkpoint that `resume`
             says not to use.
+        TypeError: data that are no `ImageSource`.
+        FileNotWritten: the disk is full, or the folder may not be written any more; the last checkpoint stays.
         NonFiniteLoss: a loss is NaN or infinite; the last good checkpoint stays.
         TrainingInterrupted: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
-    run_dir = writable_folder(run_dir)
     if minutes is not None:
         require_number("minutes", minutes, open_low=True)
     device = choose_device(schedule.device)
+    with owned_folder(run_dir) as folder:
+        return _fit(method, data, schedule, folder, resume, device, minutes, evaluate, progress)
+
+
+def _fit(
+    method: Method,
+    data: ImageSource,
+    schedule: Schedule,
+    run_dir: Path,
+    resume: bool,
+    device: torch.device,
+    minutes: float | None,
+    evaluate: Callable[[Method], dict[str, float]] | None,
+    progress: Callable[[Record], None] | None,
+) -> FitResult:
+    """`fit` in a folder that is held."""
+    identity = run_identity(method, data, schedule)
     method.to(device)
     optimizers = method.optimizers()
     full_rate = optimizers["network"].param_groups[0]["lr"]
-    identity = {"method": method.identity(), "schedule": _schedule_identity(schedule), "data": _data_identity(data)}
-    identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back: lists in place of tuples
 
-    checkpoint = load_checkpoint(run_dir, device)
+    checkpoint = load_checkpoint(run_dir, device, PARTS)
     if checkpoint is not None and not resume:
         raise ValueError(f"run_dir: {run_dir} holds a run already; allowed are another folder, or resume=True to go on")
     step, seconds_before, memory_before = 0, 0.0, 0.0
@@ -166,16 +153,15 @@ def fit(
             state["random"]["cuda"] = torch.cuda.get_rng_state(device)
         save_checkpoint(run_dir, state)
 
-    with (run_dir / LOG).open("a", encoding="utf-8") as log, _stop_signals() as stopped:
+    def write(record: Record) -> None:
+        record = {"step": step, "of": schedule.steps, "seconds": round(seconds(), 2)} | record
+        records.append(record)
+        _append(run_dir / LOG, record)
+        if progress is not None:
+            progress(record)
 
-        def write(record: dict[str, object]) -> None:
-            record = {"step": step, "of": schedule.steps, "seconds": round(seconds(), 2)} | record
-            records.append(record)
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            if progress is not None:
-                progress(record)
-
+    drawn = batches(data, schedule.batch, schedule.seed, step, schedule.steps, schedule.workers)
+    with closing(drawn), _stop_signals() as stopped:
         while step < schedule.steps:
             method.train()
             event = method.before_step(step, data)
@@ -183,14 +169,13 @@ def fit(
                 write({"event": event})
             for group in optimizers["network"].param_groups:
                 group["lr"] = full_rate * schedule.rate(step)
-            indices = batch_indices(len(data), schedule.batch, step, schedule.seed)
-            images = data.scenes(indices).image.to(device)
-            values = method.training_step(images, step, optimizers)
+            indices, images = next(drawn)
+            values = method.training_step(Batch(images.to(device), indices, step), optimizers)
             phase = method.phase(step)
             step += 1
 
             last = step == schedule.steps
-            record: dict[str, object] = {}
+            record: Record = {}
             if step % schedule.log_every == 0 or last:
                 record = {"phase": phase} | {name: round(float(value), 6) for name, value in values.items()}
             if evaluate is not None and (step % schedule.evaluate_every == 0 or last):
@@ -214,19 +199,23 @@ def fit(
     return FitResult(step, step == schedule.steps, seconds(), device_name(device), memory(), records)
 
 
-def _schedule_identity(schedule: Schedule) -> dict[str, object]:
-    """What of a schedule must stay the same for a run to go on as it began."""
-    free = {"device", "log_every", "checkpoint_every", "evaluate_every", "compile"}
-    return {name: value for name, value in asdict(schedule).items() if name not in free}
+def run_identity(method: Method, data: ImageSource, schedule: Schedule) -> Record:
+    """All that decides what a training ends in, as a checkpoint keeps it: method, schedule and data.
+
+    Raises:
+        TypeError: data that are no `ImageSource`, or an identity that JSON cannot hold.
+    """
+    # What only says where, how often and how fast may change from one call to the next.
+    free = {"device", "log_every", "checkpoint_every", "evaluate_every", "compile", "workers"}
+    lasting = {name: value for name, value in asdict(schedule).items() if name not in free}
+    require_source("data", data)
+    identity = {"method": method.identity(), "schedule": lasting, "data": {"size": len(data)} | data.identity()}
+    return json.loads(json.dumps(identity))  # lists in place of tuples, as a checkpoint gives it back
 
 
-def _data_identity(data: object) -> dict[str, object]:
-    """What of the data must stay the same: their number, and where they come from if they say so."""
-    described = data.describe() if hasattr(data, "describe") else {}
-    return {"size": len(data)} | {name: described[name] for name in ("source", "sha256") if name in described}
-
-
-def _restore(method: Method, optimizers: dict, checkpoint: dict, identity: dict, run_dir: Path) -> None:
+def _restore(
+    method: Method, optimizers: dict[str, torch.optim.Optimizer], checkpoint: Record, identity: Record, run_dir: Path
+) -> None:
     """Put a checkpoint's state back, after making sure that it is of this run."""
     differences = list(_differences(checkpoint["identity"], identity))
     if differences:
@@ -234,12 +223,19 @@ def _restore(method: Method, optimizers: dict, checkpoint: dict, identity: dict,
             f"run_dir: {run_dir} holds a run with other settings ({'; '.join(differences)}); "
             "allowed are the same settings, or another folder"
         )
-    method.load_state_dict(checkpoint["method"])
-    for name, optimizer in optimizers.items():
-        optimizer.load_state_dict(checkpoint["optimizers"][name])
-    torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
-    if "cuda" in checkpoint["random"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state(checkpoint["random"]["cuda"].cpu())
+    try:
+        method.load_state_dict(checkpoint["method"])
+        for name, optimizer in optimizers.items():
+            optimizer.load_state_dict(checkpoint["optimizers"][name])
+        torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
+        if "cuda" in checkpoint["random"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(checkpoint["random"]["cuda"].cpu())
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as reason:
+        said = " ".join(str(reason).split())[:200]
+        raise ValueError(
+            f"run_dir: the checkpoint in {run_dir} is damaged, or of another version ({said}); allowed is a whole one. "
+            "Nothing was changed: move the file away to start anew"
+        ) from reason
 
 
 def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
@@ -250,21 +246,62 @@ def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
         yield f"{path}: {old} there, {new} now"
 
 
-def _trim_log(path: Path, step: int) -> list[dict[str, object]]:
-    """Read the log up to a step and drop what a killed run had written beyond its checkpoint."""
-    records = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                break  # the line that a kill cut off
-            if record["step"] > step or (record["step"] == step and "event" in record):
-                break
+def read_log(path: Path) -> tuple[list[Record], list[int]]:
+    """The records of a log, and the numbers of the lines that are none.
+
+    Example:
+        >>> import tempfile
+        >>> log = Path(tempfile.mkdtemp(), "log.jsonl")
+        >>> _ = log.write_text('{"step": 1, "of": 2, "seconds": 0.5}\\n5\\n')
+        >>> read_log(log)
+        ([{'step': 1, 'of': 2, 'seconds': 0.5}], [2])
+    """
+    records, broken = [], []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
             records.append(record)
-        kept = "".join(json.dumps(record) + "\n" for record in records)
-        write_aside(path, lambda partial: partial.write_text(kept, encoding="utf-8"))
+        else:
+            broken.append(number)
+    return records, broken
+
+
+def _trim_log(path: Path, step: int) -> list[Record]:
+    """Read the log up to a step and drop what a killed run had written beyond its checkpoint.
+
+    Its last line may be cut off by a kill. A broken line before that is none of ours: the log as it was is kept aside.
+    """
+    if not path.exists():
+        return []
+    found, broken = read_log(path)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if [number for number in broken if number < len(lines)]:
+        aside = path.with_name(f"{path.stem}-damaged{path.suffix}")
+        write_aside(aside, lambda partial: partial.write_bytes(path.read_bytes()))
+        warnings.warn(
+            f"{path}: line {broken[0]} is no record, and is left out; the log as it was is in {aside.name}",
+            stacklevel=4,
+        )
+    records = []
+    for record in found:
+        if record["step"] > step or (record["step"] == step and "event" in record):
+            break
+        records.append(record)
+    kept = "".join(json.dumps(record) + "\n" for record in records)
+    write_aside(path, lambda partial: partial.write_text(kept, encoding="utf-8"))
     return records
+
+
+def _append(path: Path, record: Record) -> None:
+    """Add a line to the log."""
+    try:
+        with path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(record) + "\n")
+    except OSError as reason:
+        raise FileNotWritten(path, reason) from reason
 
 
 @contextmanager

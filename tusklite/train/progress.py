@@ -1,48 +1,43 @@
-"""Progress of a training as it is written to its log: a bar in a terminal, a line in a notebook."""
+"""Progress of a training as it is written to its log: a bar in a terminal."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 Record = dict[str, object]
-_SHOWN = {
-    "reconstruction": "recon",
-    "sliced_wasserstein": "transport",
-    "information": "information",
-    "alignment": "alignment",
-    "diversity": "diversity",
-    "localization": "localisation",
-    "classification": "classification",
-    "nme_percent": "error %",
-    "equivariance_px": "error px",
-}
 
 
-def summary(record: Record) -> str:
+def summary(record: Record, titles: Mapping[str, str]) -> str:
     """The figures of a record that a reader watches, in words.
 
+    Args:
+        record: of a log.
+        titles: what to show, and how to call it (see `tusklite.experiments.Experiment.watched`).
+
     Example:
-        >>> summary({"phase": "clustering", "reconstruction": 0.081, "localization": 0.996})
-        'clustering · recon 0.081 · localisation 0.996'
+        >>> summary({"phase": "clustering", "reconstruction": 0.081, "sum": 1.0}, {"reconstruction": "recon"})
+        'clustering · recon 0.081'
     """
-    figures = [f"{label} {record[name]:.3f}" for name, label in _SHOWN.items() if name in record]
+    figures = [f"{title} {record[name]:.3f}" for name, title in titles.items() if name in record]
     return " · ".join([str(record.get("phase", "")), *figures]).strip(" ·")
 
 
 class ProgressBar:
-    """A tqdm bar that takes the records of a training: step, losses, localisation and classification so far, time left.
+    """A tqdm bar that takes the records of a training: step, phase, the figures that are watched, time left.
 
     Args:
+        titles: what to show, and how to call it.
         stream: where the bar is drawn; standard error where None.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, titles: Mapping[str, str], stream: TextIO | None = None) -> None:
+        self._titles = titles
         self._stream = stream
         self._bar = None
         self._latest: Record = {}
@@ -61,7 +56,7 @@ class ProgressBar:
                 bar_format="{percentage:3.0f}%|{bar:20}| step {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}",
             )
         self._latest |= record
-        self._bar.set_postfix_str(summary(self._latest), refresh=False)
+        self._bar.set_postfix_str(summary(self._latest, self._titles), refresh=False)
         self._bar.update(record["step"] - self._bar.n)
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ class Schedule:
         device: "auto" takes cuda, else mps, else cpu.
         precision: "float32", or "bfloat16" for the networks (autocast).
         compile: compile the networks with `torch.compile`.
+        workers: processes that read pictures ahead, where the images lie in files; 0 reads them in the training.
         log_every: steps between lines of the log.
         checkpoint_every: steps between checkpoints.
         evaluate_every: steps between evaluations.
@@ -36,16 +37,19 @@ class Schedule:
     device: str = "auto"
     precision: str = "float32"
     compile: bool = False
+    workers: int = 0
     log_every: int = 20
     checkpoint_every: int = 200
     evaluate_every: int = 100
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
-        for name in ("steps", "batch", "log_every", "checkpoint_every", "evaluate_every"):
-            require_integer(name, getattr(self, name), low=1)
+        for name in ("steps", "log_every", "checkpoint_every", "evaluate_every"):
+            require_integer(name, getattr(self, name), low=1, high=10**9)
+        require_integer("batch", self.batch, low=1, high=65_536)
+        require_integer("workers", self.workers, low=0, high=64)
         require_integer("seed", self.seed, low=0, high=2**32 - 1)
-        require_integer("warmup", self.warmup, low=0)
+        require_integer("warmup", self.warmup, low=0, high=10**9)
         for name in ("constant_until", "final_rate"):
             require_number(name, getattr(self, name), high=1.0)
         require_choice("precision", self.precision, ("float32", "bfloat16"))

@@ -1,0 +1,78 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+
+from tusklite.settings import read_setting
+
+
+def setting(text: str) -> tuple[str, object]:
+    """`name=value` of an option; argparse shows what is wrong with it."""
+    try:
+        return read_setting(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+class NameValue(argparse.Action):
+    """An option that takes `NAME=VALUE`, or `NAME VALUE`, and may be given again."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Add one setting to those that were given."""
+        assert isinstance(values, list)
+        if len(values) > 2 or (len(values) == 1 and "=" not in values[0]):
+            parser.error(f"argument {option_string}: {' '.join(values)!r} was given; allowed is NAME=VALUE")
+        text = values[0] if len(values) == 1 else f"{values[0]}={values[1]}"
+        try:
+            given = read_setting(text)
+        except ValueError as error:
+            parser.error(f"argument {option_string}: {error}")
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), given])
+
+
+def add_settings(parser: argparse.ArgumentParser, words: str) -> None:
+    """The options `--set` and `-p`, which take the same words."""
+    parser.add_argument(
+        "--set", "-p", "--parameter", action=NameValue, nargs="+", default=[], metavar="NAME=VALUE", dest="settings",
+        help=words,
+    )  # fmt: skip
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """The option `--threads`."""
+    parser.add_argument("--threads", type=int, help="CPU threads")
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let torch use so many CPU threads; as many as it likes where None.
+
+    Raises:
+        ValueError: none, or more than 1,024.
+    """
+    import torch
+
+    from tusklite.arguments import require_integer
+
+    if threads is not None:
+        torch.set_num_threads(require_integer("threads", threads, low=1, high=1024))
+
+
+def settings_given(given: list[tuple[str, object]]) -> dict[str, object]:
+    """Settings as a mapping.
+
+    Raises:
+        ValueError: one was given twice, with different values.
+    """
+    settings: dict[str, object] = {}
+    for name, value in given:
+        if name in settings and settings[name] != value:
+            raise ValueError(f"{name}: {settings[name]!r} and {value!r} were given; allowed is one value")
+        settings[name] = value
+    return settings

@@ -1,0 +1,77 @@
+"""Train and score an experiment, without Jupyter."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tusklite.cli.options import add_settings, add_threads, limit_threads, settings_given
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("experiment", help="such as mnist-hard, or a Python file that registers an experiment")
+    parser.add_argument("--preset", default="lite", help="ci, lite, paper or full")
+    parser.add_argument("--seed", type=int, help="0 where none is given")
+    parser.add_argument("--minutes", type=float, help="stop after so many; --resume goes on")
+    parser.add_argument("--resume", action="store_true", help="go on from the run folder's checkpoint")
+    parser.add_argument("--device", help="auto, cuda, mps or cpu")
+    parser.add_argument("--run-dir", type=Path)
+    add_settings(parser, "a setting of the preset, such as steps=500 or model.stem=1; may be given again")
+    add_threads(parser)
+    parser.add_argument("--record", action="store_true", help="keep the result under results/")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Train, or go on; print the result beside the paper's figures."""
+    from tusklite.experiments import data_line, get_experiment, load_experiments, train
+    from tusklite.methods.base import NonFiniteLoss
+    from tusklite.results import comparison
+    from tusklite.settings import full_name
+    from tusklite.train.progress import ProgressBar
+
+    limit_threads(arguments.threads)
+    name = arguments.experiment
+    if name.endswith(".py"):
+        name = require_one(load_experiments(name), name)
+    experiment = get_experiment(name)
+    given = [*arguments.settings]
+    given += [("schedule.seed", arguments.seed)] if arguments.seed is not None else []
+    given += [("schedule.device", arguments.device)] if arguments.device is not None else []
+    known = experiment.preset(arguments.preset)
+    preset = known.with_settings(settings_given([(full_name(word, known.settings()), value) for word, value in given]))
+    print(data_line(preset))
+    bar = None if arguments.quiet else ProgressBar(experiment.watched)
+    try:
+        result = train(
+            preset,
+            arguments.run_dir,
+            minutes=arguments.minutes,
+            resume=arguments.resume,
+            record=arguments.record,
+            progress=bar,
+        )
+    except NonFiniteLoss as error:
+        print(f"tusklite: {error}; the last good checkpoint stays in the run folder", file=sys.stderr)
+        return 1
+    finally:
+        if bar is not None:
+            bar.close()
+    if result is None:
+        print("not finished: the same command with --resume goes on")
+    else:
+        print(comparison(result, experiment.metrics))
+    return 0
+
+
+def require_one(names: list[str], file: str) -> str:
+    """The experiment that a file registers.
+
+    Raises:
+        ValueError: it registers none, or several.
+    """
+    if len(names) != 1:
+        raise ValueError(f"experiment: {file} registers {', '.join(names) or 'none'}; allowed is a file with one")
+    return names[0]

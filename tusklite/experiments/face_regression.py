@@ -1,0 +1,92 @@
+"""How experiments on faces are scored: annotated points are read off unsupervised landmarks by a linear map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tusklite.data import FaceLandmarks
+from tusklite.metrics import LandmarkRegressor, landmark_spread, nearest_landmark_distance, normalized_mean_error
+
+FEW_LABELS = (1, 5, 10, 20)
+
+# Landmarks and points of training faces `rows` (N,), each in a view that the generator draws: (N, K, 2) and (N, P, 2).
+ViewsOfFaces = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
+
+
+def labelled_rows(faces: FaceLandmarks, score_on: str) -> Tensor:
+    """Training faces that a regressor may be fitted on: the labelled ones, less those that it is to be scored on."""
+    allowed = faces.labelled if score_on == "test" else faces.labelled & ~faces.held_out
+    return allowed.nonzero().flatten().cpu()
+
+
+def mean_nearest(landmarks: Tensor) -> float:
+    """Mean distance from a landmark `(N, K, 2)` to the nearest other one; 0 for a single one, which has no other."""
+    return float(nearest_landmark_distance(landmarks).mean()) if landmarks.shape[1] > 1 else 0.0
+
+
+def regress_faces(
+    in_views: ViewsOfFaces,
+    found: Tensor,
+    unseen: FaceLandmarks,
+    rows: Tensor,
+    *,
+    ridge: float,
+    regressor_views: int,
+    few_label_views: int,
+    few_label_draws: int,
+    seed: int,
+) -> tuple[dict[str, float], LandmarkRegressor]:
+    """Inter-ocular error on unseen faces of a linear regressor that was fitted on labelled training faces.
+
+    Args:
+        in_views: landmarks and points of labelled training faces in views.
+        found: `(N, K, 2)` landmarks of all unseen faces.
+        unseen: these faces.
+        rows: training faces that the regressor may be fitted on.
+        ridge: of the regressor.
+        regressor_views: views of each face that the regressor is fitted on.
+        few_label_views: views of each of the few, where few are labelled.
+        few_label_draws: how often the error with few labelled faces is measured, each time with other ones.
+        seed: of the views, and of which few are chosen.
+
+    Returns:
+        The errors in percent (`nme_percent` with all labels, `nme_percent_20_labels` and so on with few), how many
+        landmarks there are, how far they keep apart and stray (`nearest`, `spread`, in half image widths); and the
+        regressor.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    scored = unseen.labelled.nonzero().flatten().cpu()
+    found, truth = found[scored], unseen.points[scored].cpu()
+    left, right = unseen.eyes
+
+    def error(landmarks: Tensor, points: Tensor) -> tuple[float, LandmarkRegressor]:
+        regressor = LandmarkRegressor(ridge).fit(landmarks, points)
+        return 100 * float(normalized_mean_error(regressor.predict(found), truth, left, right)), regressor
+
+    nme, regressor = error(*in_views(rows.repeat(regressor_views), generator))
+    metrics = {"landmarks": found.shape[1], "nme_percent": round(nme, 3)}
+    for count in FEW_LABELS:
+        errors = []
+        for _ in range(few_label_draws):
+            chosen = rows[torch.randperm(len(rows), generator=generator)[:count]]
+            errors.append(error(*in_views(chosen.repeat(few_label_views), generator))[0])
+        metrics[f"nme_percent_{count}_labels"] = round(sum(errors) / len(errors), 3)
+    metrics["nearest"] = round(mean_nearest(found), 4)
+    metrics["spread"] = round(float(landmark_spread(found)), 4)
+    return metrics, regressor
+
+
+def held_out_error(in_views: ViewsOfFaces, faces: FaceLandmarks, ridge: float) -> dict[str, float]:
+    """The same error on held-out training faces in views, for the log: quick, and nothing is chosen by it."""
+    rows = labelled_rows(faces, "validation")[:400]
+    held_out = faces.held_out.nonzero().flatten().cpu()[:200]
+    generator = torch.Generator().manual_seed(0)
+    known = in_views(rows, generator)
+    found, truth = in_views(held_out, generator)
+    predicted = LandmarkRegressor(ridge).fit(*known).predict(found)
+    nme = normalized_mean_error(predicted, truth, *faces.eyes)
+    figures = {"nme_percent": 100 * nme, "nearest": mean_nearest(found), "spread": landmark_spread(found)}
+    return {name: round(float(value), 4) for name, value in figures.items()}

@@ -1,0 +1,113 @@
+"""Which experiments there are: every file of this room, and those that you keep elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+from pathlib import Path
+
+from tusklite.arguments import require_choice
+from tusklite.experiments.base import Experiment, Preset, registered
+
+VARIABLE = "TUSKLITE_EXPERIMENTS"
+
+
+def experiments() -> dict[str, Experiment]:
+    """All experiments by name: those of this room, and those in the files that `$TUSKLITE_EXPERIMENTS` names.
+
+    The variable holds Python files, or folders of them, with the sign between that the system has in `PATH`.
+
+    Raises:
+        FileNotFoundError: the variable names what is not there.
+
+    Example:
+        >>> sorted(experiments())[:2]
+        ['mnist-hard', 'thewlis-aflw']
+    """
+    room = importlib.import_module("tusklite.experiments")
+    for module in pkgutil.iter_modules(room.__path__):
+        importlib.import_module(f"tusklite.experiments.{module.name}")
+    for place in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+        path = Path(place).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f"{VARIABLE}: {place} was given; allowed are Python files, or folders of them")
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            load_experiments(file)
+    return registered()
+
+
+def load_experiments(file: str | os.PathLike[str]) -> list[str]:
+    """Run a Python file that registers experiments, once a process.
+
+    Returns:
+        The names of the experiments whose classes the file defines.
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"file: {file} was given; allowed is a Python file that registers an experiment")
+    name = f"tusklite_experiment_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name not in sys.modules:
+        _run_file(name, path)
+    return [known for known, experiment in registered().items() if type(experiment).__module__ == name]
+
+
+def _run_file(name: str, path: Path) -> None:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up while it is made
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def get_experiment(name: str) -> Experiment:
+    """An experiment by name.
+
+    Raises:
+        ValueError: an unknown one; the message lists the known ones.
+
+    Example:
+        >>> get_experiment("mnist-hrad")
+        Traceback (most recent call last):
+        ...
+        ValueError: experiment: 'mnist-hrad' was given; allowed are 'mnist-hard', 'thewlis-aflw', 'thewlis-digits'
+    """
+    known = experiments()
+    return known[require_choice("experiment", name, sorted(known))]
+
+
+def get_preset(experiment: str, name: str, **overrides: object) -> Preset:
+    """A preset by name, with any of its settings changed.
+
+    Args:
+        experiment: such as "mnist-hard".
+        name: "ci" (a minute), "lite" (minutes on two cores), "paper" (as published) or "full" (as long as it takes).
+        overrides: settings by full or short name, such as `seed=3`, `steps=500` or `**{"model.stem": 1}`.
+
+    Returns:
+        A `Preset` that lists its overrides.
+
+    Raises:
+        ValueError, TypeError: an unknown experiment, preset or setting (the message lists the known ones), or a value
+            out of range.
+
+    Example:
+        >>> get_preset("mnist-hard", "lite", seed=3).schedule.seed
+        3
+        >>> get_preset("mnist-hard", "huge")
+        Traceback (most recent call last):
+        ...
+        ValueError: name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'full'
+    """
+    return get_experiment(experiment).preset(name, **overrides)

@@ -1,0 +1,55 @@
+"""Eq. 1 of Jin et al. 2022 as a run's options have it: squared error, cross-entropy, or through a frozen network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from tusklite import losses
+from tusklite.methods.base import FrozenNetwork
+from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.methods.tusk.options import TUSKOptions
+
+ReconstructionLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+def reconstruction_loss(config: TUSKConfig, options: TUSKOptions) -> ReconstructionLoss:
+    """The distance between what the decoder gives and the images (Jin et al. 2022, eq. 1).
+
+    Args:
+        config: says whether a sigmoid stands behind the decoder.
+        options: `reconstruction_loss` says which distance.
+
+    Returns:
+        A function of the decoder's output before its sigmoid and the images, both `(B, C, H, W)`, to a scalar.
+
+    Raises:
+        ValueError: cross-entropy of a decoder without a sigmoid.
+
+    Example:
+        >>> import torch
+        >>> distance = reconstruction_loss(TUSKConfig(), TUSKOptions())
+        >>> distance(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5))
+        tensor(0.2500)
+    """
+    name, sigmoid = options.reconstruction_loss, config.decoder_output == "sigmoid"
+    if name == "auto":
+        name = "cross-entropy" if sigmoid else "mean-squared-error"
+    if name == "cross-entropy":
+        if not sigmoid:
+            raise ValueError(
+                "reconstruction_loss: 'cross-entropy' was given with decoder_output 'linear'; allowed is 'sigmoid'"
+            )
+        return losses.cross_entropy_loss
+    if name == "mean-squared-error":
+        return lambda decoded, images: losses.mse_loss(decoded.sigmoid() if sigmoid else decoded, images)
+
+    weights = None if options.perceptual_weights == "random" else options.perceptual_weights
+    taps = options.perceptual_taps or None
+    network = FrozenNetwork(lambda: losses.PerceptualLoss(options.perceptual_network, taps, weights))
+
+    def perceptual(decoded: Tensor, images: Tensor) -> Tensor:
+        return network.on(images.device)(decoded.sigmoid() if sigmoid else decoded, images)
+
+    return perceptual
