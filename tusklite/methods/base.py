@@ -1,15 +1,156 @@
-"""What every method's training step shares: its random numbers, and a step of the network that refuses NaN."""
+"""What every method is: a model with its optimisation, and the one training step that all of them share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from tusklite.arguments import require_integer
+from tusklite.data.base import ImageSource
+from tusklite.methods.weights import KeypointModel
+
+Model = TypeVar("Model", bound=KeypointModel)
+Options = TypeVar("Options")
+Seen = TypeVar("Seen")
+Optimizers = dict[str, torch.optim.Optimizer]
+
+
+class Batch(NamedTuple):
+    """What one training step gets.
+
+    Attributes:
+        images: `(B, C, H, W)` in [0, 1], on the method's device.
+        indices: int64 `(B,)`, which images of the source they are: a method may keep something for each.
+        step: number of the step, from 0.
+    """
+
+    images: Tensor
+    indices: Tensor
+    step: int
 
 
 class NonFiniteLoss(ArithmeticError):
     """A loss term, the heatmap or the gradient became NaN or infinite; the message names which, and the step."""
+
+
+class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
+    """A model with the way it is trained, as `tusklite.train.fit` wants it.
+
+    A method says what it sees of a batch (`see`), and which terms it lessens (`loss_terms`); each term is weighted by
+    the option of its name. All else is here: random numbers by seed and step, lower precision, the refusal of NaN, the
+    step of the network. What takes turns with the network, or is remembered after it, has places of its own
+    (`other_turns`, `after_step`).
+
+    Args:
+        model: the network to train.
+        options: weights of the terms, and all else that the training goes by: a frozen dataclass.
+        seed: of everything that is drawn, 0 to 2**32 - 1.
+
+    Raises:
+        TypeError, ValueError: a seed out of range.
+    """
+
+    def __init__(self, model: Model, options: Options, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = require_integer("seed", seed, low=0, high=2**32 - 1)
+        self.options = options
+        self.model = model
+        self.precision = torch.float32
+
+    @abstractmethod
+    def see(self, batch: Batch, generator: torch.Generator) -> Seen:
+        """Draw the views of a batch and send them through the networks."""
+
+    @abstractmethod
+    def loss_terms(self, seen: Seen, step: int) -> dict[str, Tensor]:
+        """Every term that has a weight, by the name of its weight among the options."""
+
+    @abstractmethod
+    def networks(self) -> list[nn.Module]:
+        """The networks where the time goes: what `torch.compile` is worth for."""
+
+    def other_turns(
+        self, seen: Seen, step: int, optimizers: Optimizers, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Whatever is moved before the network is, by optimisers of its own; returns scalars for the log."""
+        return {}
+
+    def after_step(self, seen: Seen) -> dict[str, Tensor]:
+        """Whatever is remembered or counted once the network has moved; returns scalars for the log."""
+        return {}
+
+    def before_step(self, step: int, data: ImageSource) -> dict[str, object]:
+        """Whatever happens once, at certain steps; what it returns is logged."""
+        return {}
+
+    def phase(self, step: int) -> str:
+        """Name of the part of the training that a step belongs to."""
+        return "training"
+
+    def optimizers(self) -> Optimizers:
+        """Optimisers by name, made after the module is on its device; the rate of "network" follows the schedule."""
+        return {"network": torch.optim.Adam(self.parameters(), lr=self.options.learning_rate)}
+
+    def identity(self) -> dict[str, object]:
+        """All settings that a checkpoint of this training must share."""
+        return {
+            "kind": self.model.KIND,
+            "model": asdict(self.model.config),
+            "training": asdict(self.options),
+            "seed": self.seed,
+        }
+
+    def compile_networks(self) -> None:
+        """Compile the networks, where the time goes."""
+        for network in self.networks():
+            network.compile()
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Lower precision for the networks where it was asked for; everything else stays in float32."""
+        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
+
+    def training_step(self, batch: Batch, optimizers: Optimizers) -> dict[str, Tensor]:
+        """Move everything once on one batch of images.
+
+        Args:
+            batch: images, their indices, the number of the step.
+            optimizers: what `optimizers()` gave.
+
+        Returns:
+            Each loss term, and what else is to be logged, as a scalar without gradient.
+
+        Raises:
+            NonFiniteLoss: a map, a loss term or the gradient is not finite; no weight of the network has changed by
+                then.
+        """
+        generator = step_generator(self.seed, batch.step)
+        try:
+            seen = self.see(batch, generator)
+            turns = self.other_turns(seen, batch.step, optimizers, generator)
+            terms = self.loss_terms(seen, batch.step)
+            total = sum(getattr(self.options, name) * value for name, value in terms.items())
+            values = {name: value.detach() for name, value in (terms | turns).items()}
+            network_step(total, values, optimizers["network"])
+        except NonFiniteLoss as error:
+            raise NonFiniteLoss(f"step {batch.step}: {error}") from None
+        return values | self.after_step(seen)
+
+
+def new_method(build: Callable[[], Method], seed: int) -> Method:
+    """An untrained method: the same weights for the same seed, whatever was drawn before, and nothing is drawn.
+
+    Args:
+        build: makes the method; its weights are drawn from torch's global generator.
+        seed: of those weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -22,25 +163,59 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + step) * 2_654_435_761 % 2**63)
 
 
-def network_step(total: Tensor, terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, step: int) -> None:
+def require_finite_maps(what: str, maps: Tensor) -> Tensor:
+    """Return maps if all their values are finite.
+
+    Raises:
+        NonFiniteLoss: they are not; the message says `what`.
+    """
+    if not torch.isfinite(maps).all():
+        raise NonFiniteLoss(f"{what} not finite")
+    return maps
+
+
+def network_step(total: Tensor, terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
     """Move a network along the gradient of a total, or refuse where it or its gradient is not finite.
 
     Args:
         total: the scalar to lessen.
         terms: its parts by name, for the message.
         optimizer: of the network.
-        step: number of this step, for the message.
 
     Raises:
         NonFiniteLoss: before anything of the network is changed.
     """
     if not torch.isfinite(total):
         bad = [name for name, value in terms.items() if not torch.isfinite(value)]
-        raise NonFiniteLoss(f"step {step}: {', '.join(bad) or 'the sum'} is not finite")
+        raise NonFiniteLoss(f"{', '.join(bad) or 'the sum'} is not finite")
     optimizer.zero_grad(set_to_none=True)
     total.backward()
     # A finite loss can have a gradient that is not; after a step on it nothing would be left to go on from.
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-        raise NonFiniteLoss(f"step {step}: the gradient is not finite")
+        raise NonFiniteLoss("the gradient is not finite")
     optimizer.step()
+
+
+class FrozenNetwork:
+    """A network that a loss looks through: it belongs to no module, so it is neither saved nor trained.
+
+    Args:
+        build: makes the network, once, when it is first asked for.
+
+    Example:
+        >>> owner = nn.Module()
+        >>> owner.look = FrozenNetwork(lambda: nn.Linear(2, 2))
+        >>> list(owner.state_dict()), owner.look.on(torch.device("cpu"))
+        ([], Linear(in_features=2, out_features=2, bias=True))
+    """
+
+    def __init__(self, build: Callable[[], nn.Module]) -> None:
+        self._build = build
+        self._network: nn.Module | None = None
+
+    def on(self, device: torch.device) -> nn.Module:
+        """The network in evaluation mode, on a device, its parameters without gradients."""
+        if self._network is None:
+            self._network = self._build().eval().requires_grad_(False)
+        return self._network.to(device)

@@ -4,45 +4,77 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import torch
 from torch import nn
 
 from tusklite.files import write_aside
 from tusklite.methods.former_names import with_present_names
 
-Model = TypeVar("Model", bound=nn.Module)
+Model = TypeVar("Model", bound="KeypointModel")
+
+VERSION = 1
 
 
-def save_model(path: str | os.PathLike, model: nn.Module, kind: str) -> None:
-    """Write a model's tensors and its `config` (a dataclass), under a temporary name first.
+class KeypointModel(nn.Module):
+    """A network with a configuration, that can be saved and read.
 
-    Args:
-        path: of the file.
-        model: a module with a `config`.
-        kind: what it is, such as "tusklite-tusk"; reading asks for the same.
+    Attributes:
+        KIND: what its files say that they hold.
+        FORMER_KINDS: what files of earlier versions said.
+        CONFIG: the dataclass of its configuration.
+        config: that of this network.
     """
-    from safetensors.torch import save
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    content = save(tensors, metadata={"format": kind, "config": json.dumps(asdict(model.config))})
-    write_aside(Path(path), lambda partial: partial.write_bytes(content))
+    KIND: ClassVar[str]
+    FORMER_KINDS: ClassVar[tuple[str, ...]] = ()
+    CONFIG: ClassVar[type]
+    config: Any
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write weights and configuration as safetensors, under a temporary name first.
+
+        Raises:
+            FileNotWritten: the disk is full, or the folder is not there.
+        """
+        from safetensors.torch import save
+
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        about = {"format": self.KIND, "version": str(VERSION), "config": json.dumps(asdict(self.config))}
+        content = save(tensors, metadata=about)
+        write_aside(Path(path), lambda partial: partial.write_bytes(content))
+
+    @classmethod
+    def load(cls: type[Model], path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Model:
+        """Read what `save` wrote, ready to use.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a model of another kind, of a newer version, or damaged; the message names the file.
+        """
+        about, tensors = read_weights(path)
+        if about["format"] not in (cls.KIND, *cls.FORMER_KINDS):
+            raise ValueError(f"path: {path} holds {about['format']!r}; allowed is a {cls.KIND!r} model")
+        try:
+            model = cls(cls.CONFIG(**with_present_names(json.loads(about["config"]))))
+            model.load_state_dict(tensors)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise ValueError(f"path: {path} was damaged, or written by another version ({said})") from error
+        return model.eval().to(device)
 
 
-def load_model(path: str | os.PathLike, kind: str, build: Callable[[dict[str, object]], Model]) -> Model:
-    """Read what `save_model` wrote, in evaluation mode; a setting that had another name then is read under today's.
-
-    Args:
-        path: of the file.
-        kind: what it must hold.
-        build: makes the untrained model from its configuration's fields.
+def read_weights(path: str | os.PathLike[str]) -> tuple[Mapping[str, str], dict[str, torch.Tensor]]:
+    """What a file of weights says of itself, and its tensors.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another kind of file, or damaged; the message names the file.
+        ValueError: no safetensors file of tusklite, a newer version's, damaged, or with values that are not finite; the
+            message names the file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -50,15 +82,18 @@ def load_model(path: str | os.PathLike, kind: str, build: Callable[[dict[str, ob
         raise FileNotFoundError(f"path: no model at {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise ValueError(f"path: {path} is no safetensors file, or damaged ({error})") from error
-    if metadata.get("format") != kind:
-        raise ValueError(f"path: {path} holds {metadata.get('format')!r}; allowed is a {kind!r} model")
-    try:
-        model = build(with_present_names(json.loads(metadata["config"])))
-        model.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"path: {path} was damaged, or written by another version ({error})") from error
-    return model.eval()
+    if not {"format", "config"} <= about.keys():
+        raise ValueError(f"path: {path} does not say what it holds; allowed is a file that tusklite wrote")
+    version = about.get("version", "1")  # files of before there were versions are of the first
+    if not version.isdecimal() or int(version) > VERSION:
+        raise ValueError(
+            f"path: {path} has version {version!r}; allowed are versions up to {VERSION}: install a newer tusklite"
+        )
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"path: {path} has NaN or infinite values in {name}; allowed are finite ones")
+    return about, tensors

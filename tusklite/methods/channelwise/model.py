@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.methods.weights import KeypointModel
 from tusklite.nets.unet import PADDING_MODES, UNet
 from tusklite.ops.aggregation import score_weighted_sum
 from tusklite.ops.keypoints import sample_descriptors, soft_argmax, spatial_softmax
@@ -75,6 +76,22 @@ class ChannelwiseConfig:
         return cls(channels=config.keypoints, **{name: getattr(config, name) for name in same})
 
 
+class ChannelwisePoints(NamedTuple):
+    """What a channel-wise detector reads off its maps.
+
+    Attributes:
+        probs: `(B, K, h, w)` one probability map a channel, each summing to 1.
+        xy: `(B, K, 2)` their means, in [-1, 1].
+        descriptors: `(B, K, C)` of unit length, read at the points.
+        canvas: `(B, C, h, w)` the descriptors, each spread by a Gaussian around its point: what is decoded.
+    """
+
+    probs: Tensor
+    xy: Tensor
+    descriptors: Tensor
+    canvas: Tensor
+
+
 class ChannelwiseOutput(NamedTuple):
     """What a channel-wise detector says of a batch of images.
 
@@ -91,7 +108,7 @@ class ChannelwiseOutput(NamedTuple):
     decoded: Tensor
 
 
-class ChannelwiseDetector(nn.Module):
+class ChannelwiseDetector(KeypointModel):
     """An autoencoder through K points, each the mean of a probability map of its own (Jin et al. 2022, table 1).
 
     Args:
@@ -103,6 +120,9 @@ class ChannelwiseDetector(nn.Module):
         >>> output.probs.shape, output.xy.shape, output.decoded.shape
         (torch.Size([2, 3, 10, 12]), torch.Size([2, 3, 2]), torch.Size([2, 1, 20, 24]))
     """
+
+    KIND = "tusklite-channelwise"
+    CONFIG = ChannelwiseConfig
 
     def __init__(self, config: ChannelwiseConfig) -> None:
         super().__init__()
@@ -135,7 +155,8 @@ class ChannelwiseDetector(nn.Module):
             raise ValueError(
                 f"images: size {tuple(images.shape[2:])} was given; allowed are multiples of {self.config.stem}"
             )
-        return self.through_points(*self.encode(images))
+        points = self.read_points(*self.encode(images))
+        return ChannelwiseOutput(points.probs, points.xy, points.descriptors, self.decode(points.canvas))
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images `(B, channels, H, W)` to score maps `(B, K, h, w)` and features `(B, C, h, w)`."""
@@ -143,8 +164,8 @@ class ChannelwiseDetector(nn.Module):
         scores, features = maps.split([self.config.channels, self.config.descriptor_channels], dim=1)
         return scores, features
 
-    def through_points(self, scores: Tensor, features: Tensor) -> ChannelwiseOutput:
-        """What becomes of score maps `(B, K, h, w)` and features `(B, C, h, w)`: points, descriptors, an image."""
+    def read_points(self, scores: Tensor, features: Tensor) -> ChannelwisePoints:
+        """What score maps `(B, K, h, w)` and features `(B, C, h, w)` say: points, descriptors, and a canvas of both."""
         probs = spatial_softmax(scores)
         xy = soft_argmax(probs)
         sampled = sample_descriptors(features, xy.detach())
@@ -152,4 +173,8 @@ class ChannelwiseDetector(nn.Module):
         canvas = score_weighted_sum(
             xy, torch.ones_like(xy[..., 0]), descriptors, *scores.shape[2:], self.config.splat_sigma
         )
-        return ChannelwiseOutput(probs, xy, descriptors, F.pixel_shuffle(self.decoder(canvas), self.config.stem))
+        return ChannelwisePoints(probs, xy, descriptors, canvas)
+
+    def decode(self, canvas: Tensor) -> Tensor:
+        """A canvas `(B, C, h, w)` to an image `(B, channels, H, W)` before its sigmoid."""
+        return F.pixel_shuffle(self.decoder(canvas), self.config.stem)

@@ -13,6 +13,7 @@ class ChannelwiseOptions:
     """Weights and warp of the training.
 
     Attributes:
+        reconstruction: weight of eq. 1 of Jin et al. 2022, here by cross-entropy; above 0.
         equivariance: weight of the alignment of the probability maps (Thewlis et al. 2017, eq. 6), in units of [-1, 1].
         diversity: weight of what keeps the channels apart (Thewlis et al. 2017, eq. 8), for each of the two views.
         pool: side of the squares of its pooled form, in pixels of the map; must divide the map.
@@ -20,6 +21,7 @@ class ChannelwiseOptions:
         learning_rate: Adam's.
     """
 
+    reconstruction: float = 1.0
     equivariance: float = 0.1
     diversity: float = 0.1
     pool: int = 5
@@ -31,5 +33,6 @@ class ChannelwiseOptions:
         for name in ("equivariance", "diversity"):
             require_number(name, getattr(self, name))
         require_integer("pool", self.pool, low=1)
-        require_number("learning_rate", self.learning_rate, open_low=True)
+        for name in ("reconstruction", "learning_rate"):
+            require_number(name, getattr(self, name), open_low=True)
         require_choice("warp", self.warp, tuple(WARPS))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.geometry import identity_grid, warp_images
-from tusklite.methods.weights import load_model, save_model
+from tusklite.methods.weights import KeypointModel
 from tusklite.nets.landmark_net import LANDMARK_PADDING_MODES, LandmarkNet
 from tusklite.ops.keypoints import soft_argmax, spatial_softmax
-
-KIND = "tusklite-landmarks"
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def frame_images(images: Tensor, size: int, zoom: Tensor | float, shift: Tensor 
     return warp_images(images, grid, padding_mode="reflection")
 
 
-class FactorizedLandmarks(nn.Module):
+class FactorizedLandmarks(KeypointModel):
     """K landmarks of an image, each the mean of its own probability map (Thewlis et al. 2017, section 3.2).
 
     Args:
@@ -114,6 +110,10 @@ class FactorizedLandmarks(nn.Module):
         >>> found.xy.shape, found.probs.shape
         (torch.Size([2, 4, 2]), torch.Size([2, 4, 16, 16]))
     """
+
+    KIND = "tusklite-thewlis"
+    FORMER_KINDS = ("tusklite-landmarks",)
+    CONFIG = ThewlisConfig
 
     def __init__(self, config: ThewlisConfig) -> None:
         super().__init__()
@@ -145,17 +145,3 @@ class FactorizedLandmarks(nn.Module):
             TypeError, ValueError: another shape or dtype.
         """
         return self(frame_images(images, self.config.image_size, self.config.zoom)).xy * self.config.zoom
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write weights and configuration as safetensors, under a temporary name first."""
-        save_model(path, self, KIND)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> FactorizedLandmarks:
-        """Read what `save` wrote, ready to use.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: not a landmark detector, or damaged; the message names the file.
-        """
-        return load_model(path, KIND, lambda config: cls(ThewlisConfig(**config))).to(device)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tusklite import losses
-from tusklite.arguments import require_integer
-from tusklite.methods.base import NonFiniteLoss, network_step, step_generator
+from tusklite.geometry import ThinPlateSpline
+from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps
 from tusklite.methods.thewlis.model import FactorizedLandmarks
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.ops.keypoints import spatial_softmax
 
 
-class ThewlisTraining(nn.Module):
-    """A landmark detector with its optimisation, as `tusklite.train.loop.fit` wants it.
+class SiameseMaps(NamedTuple):
+    """The landmarks' probability maps in two views of each image.
+
+    Attributes:
+        probs: `(B, K, h, w)` in the first view.
+        warped_probs: `(B, K, h, w)` in the second one.
+        warp: the B warps from the second view to the first.
+    """
+
+    probs: Tensor
+    warped_probs: Tensor
+    warp: ThinPlateSpline
+
+
+class ThewlisTraining(Method[FactorizedLandmarks, ThewlisOptions, SiameseMaps]):
+    """A landmark detector with its optimisation, as `tusklite.train.fit` wants it (Thewlis et al. 2017, eq. 9).
 
     Args:
         model: the detector to train.
@@ -29,63 +43,38 @@ class ThewlisTraining(nn.Module):
     """
 
     def __init__(self, model: FactorizedLandmarks, options: ThewlisOptions, seed: int = 0) -> None:
-        super().__init__()
-        self.seed = require_integer("seed", seed, low=0)
+        super().__init__(model, options, seed)
         side = model.config.image_size // 2
         if side % options.pool:
             raise ValueError(f"pool: {options.pool} was given; allowed is a number that divides the map's side {side}")
-        self.model = model
-        self.options = options
-        self.precision = torch.float32
-
-    def identity(self) -> dict[str, object]:
-        """All settings that a checkpoint of this training must share."""
-        return {"model": asdict(self.model.config), "training": asdict(self.options), "seed": self.seed}
 
     def phase(self, step: int) -> str:
         """The training has one part only."""
         return "landmarks"
 
-    def compile_networks(self) -> None:
-        """Compile the detector's network, where the time goes."""
-        self.model.network.compile()
+    def networks(self) -> list[nn.Module]:
+        """The detector's six layers."""
+        return [self.model.network]
 
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    def optimizers(self) -> Optimizers:
         """One Adam, with the weight decay of eq. 9; made after the module is on its device."""
         rates = {"lr": self.options.learning_rate, "weight_decay": self.options.weight_decay}
         return {"network": torch.optim.Adam(self.parameters(), **rates)}
 
-    def before_step(self, step: int, data: object) -> dict[str, object]:
-        """Nothing happens between steps."""
-        return {}
-
-    def training_step(
-        self, images: Tensor, step: int, optimizers: dict[str, torch.optim.Optimizer]
-    ) -> dict[str, Tensor]:
-        """Move the network on one batch of images.
-
-        Args:
-            images: `(B, C, H, W)` in [0, 1].
-            step: number of this step, from 0.
-            optimizers: what `optimizers()` gave.
-
-        Returns:
-            Each loss term as a scalar without gradient.
-
-        Raises:
-            NonFiniteLoss: score maps, a loss term or the gradient are not finite; no weight has changed by then.
-        """
-        size = self.model.config.image_size
-        views = draw_views(images, size, self.options, step_generator(self.seed, step))
-        with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
+    def see(self, batch: Batch, generator: torch.Generator) -> SiameseMaps:
+        """Two views of each image, and the same network's maps of both."""
+        views = draw_views(batch.images, self.model.config.image_size, self.options, generator)
+        with self.autocast(batch.images.device):
             scores = self.model.network(torch.cat([views.first, views.second]))
-        if not torch.isfinite(scores).all():
-            raise NonFiniteLoss(f"step {step}: the score maps are not finite")
+        require_finite_maps("the score maps are", scores)
         probs, warped_probs = spatial_softmax(scores.float()).chunk(2)
-        grid = views.warp.grid(*probs.shape[2:])
-        diverse = (losses.diversity_loss(maps, self.options.pool) for maps in (probs, warped_probs))
-        terms = {"alignment": losses.probability_alignment_loss(probs, warped_probs, grid), "diversity": sum(diverse)}
-        total = sum(getattr(self.options, name) * value for name, value in terms.items())
-        values = {name: value.detach() for name, value in terms.items()}
-        network_step(total, values, optimizers["network"], step)
-        return values
+        return SiameseMaps(probs, warped_probs, views.warp)
+
+    def loss_terms(self, seen: SiameseMaps, step: int) -> dict[str, Tensor]:
+        """What eq. 9 adds up: alignment (eq. 6), and the diversity (eq. 8) of each view; its weight decay is Adam's."""
+        grid = seen.warp.grid(*seen.probs.shape[2:])
+        diverse = (losses.diversity_loss(maps, self.options.pool) for maps in (seen.probs, seen.warped_probs))
+        return {
+            "alignment": losses.probability_alignment_loss(seen.probs, seen.warped_probs, grid),
+            "diversity": sum(diverse),
+        }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,14 +11,13 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.position import PositionRegression
-from tusklite.methods.weights import load_model, save_model
+from tusklite.methods.weights import KeypointModel
 from tusklite.nets.heatmap_head import HeatmapHead
 from tusklite.nets.unet import PADDING_MODES, UNet
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
 from tusklite.ops.keypoints import Keypoints, detect_keypoints, sample_descriptors
 from tusklite.ops.prototypes import Prototypes
 
-KIND = "tusklite-tusk"
 DARKEST = 1e-6  # a blended pixel is at least so far from 0 and 1, or its logit would be infinite
 
 
@@ -112,7 +110,7 @@ class TUSKOutput(NamedTuple):
     reconstruction: Tensor
 
 
-class TUSK(nn.Module):
+class TUSK(KeypointModel):
     """Encoder, keypoint detector, prototypes and decoder (Jin et al. 2022, figure 2).
 
     Args:
@@ -124,6 +122,9 @@ class TUSK(nn.Module):
         >>> output.keypoints.xy.shape, output.assignment.shape, output.reconstruction.shape
         (torch.Size([1, 2, 2]), torch.Size([1, 2]), torch.Size([1, 1, 20, 24]))
     """
+
+    KIND = "tusklite-tusk"
+    CONFIG = TUSKConfig
 
     def __init__(self, config: TUSKConfig) -> None:
         super().__init__()
@@ -251,17 +252,3 @@ class TUSK(nn.Module):
         if self.position is not None:
             means = F.normalize(means + self.position(centre), dim=-1)
         return self.to_image(self.decode(centre, means.new_ones(len(means), 1), means, (size, size)))
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write weights and configuration as safetensors, under a temporary name first."""
-        save_model(path, self, KIND)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> TUSK:
-        """Read what `save` wrote, ready to use.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: not a TUSK model, or damaged; the message names the file.
-        """
-        return load_model(path, KIND, lambda config: cls(TUSKConfig(**config))).to(device)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.geometry import WARPS
 
+RECONSTRUCTION_LOSSES = ("auto", "mean-squared-error", "cross-entropy", "perceptual")
+
 
 @dataclass(frozen=True)
 class TUSKOptions:
@@ -16,6 +18,12 @@ class TUSKOptions:
 
     Attributes:
         reconstruction: weight of eq. 1, above 0.
+        reconstruction_loss: what eq. 1 measures by: "mean-squared-error", "cross-entropy" (a decoder with a sigmoid),
+            "perceptual", or "auto": what suits the decoder's output; the squared error of a linear one, as in the
+            paper.
+        perceptual_network: torchvision's name of the frozen network of the perceptual loss.
+        perceptual_taps: its layers; none are the paper's, of "vgg16".
+        perceptual_weights: a name of torchvision's, a file, or "random" (see `tusklite.losses.PerceptualLoss`).
         kmeans: weight of eq. 3.
         kmeans_inverse_temperature: multiplies the squared distances of eq. 3, per channel, as the authors' code has it.
         heatmap_equivariance: weight of eq. 4 on heatmaps.
@@ -52,6 +60,10 @@ class TUSKOptions:
     """
 
     reconstruction: float = 1.0
+    reconstruction_loss: str = "auto"
+    perceptual_network: str = "vgg16"
+    perceptual_taps: tuple[str, ...] = ()
+    perceptual_weights: str = "DEFAULT"
     kmeans: float = 0.01
     kmeans_inverse_temperature: float = 20.0
     heatmap_equivariance: float = 0.01
@@ -106,6 +118,11 @@ class TUSKOptions:
             require_integer(name, getattr(self, name), low=0)
         require_integer("background_window", self.background_window, low=1, odd=True)
         require_choice("warp", self.warp, tuple(WARPS))
+        require_choice("reconstruction_loss", self.reconstruction_loss, RECONSTRUCTION_LOSSES)
+        if not self.perceptual_taps and self.perceptual_network != "vgg16":
+            raise ValueError(
+                f"perceptual_taps: none were given for {self.perceptual_network!r}; allowed are names of its layers"
+            )
 
     @property
     def compares_descriptors(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
@@ -11,12 +10,14 @@ from torch import Tensor, nn
 
 from tusklite import losses
 from tusklite.arguments import require_integer
+from tusklite.data.base import ImageSource
 from tusklite.geometry import WARPS, ThinPlateSpline, random_tps, warp_images
-from tusklite.methods.base import NonFiniteLoss, network_step, step_generator
+from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, step_generator
 from tusklite.methods.tusk.alarms import count_alarms
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
-from tusklite.methods.tusk.training_descriptors import SceneSource, position_information, training_descriptors
+from tusklite.methods.tusk.reconstruction import reconstruction_loss
+from tusklite.methods.tusk.training_descriptors import position_information, training_descriptors
 from tusklite.ops.keypoints import Keypoints
 from tusklite.ops.partitions import choose_partition, group_means
 from tusklite.ops.prototypes import Prototypes, spherical_kmeans
@@ -38,6 +39,7 @@ class TwoViews(NamedTuple):
             where no term compares them.
         partner_xy: `(N, K, 2)` where the other view shows them.
         shown: `(N, K)` bool: the other view shows the point.
+        clustered: `(N K, C)` the descriptors in clustering space.
     """
 
     images: Tensor
@@ -49,9 +51,10 @@ class TwoViews(NamedTuple):
     partners: Tensor | None = None
     partner_xy: Tensor | None = None
     shown: Tensor | None = None
+    clustered: Tensor | None = None
 
 
-class TUSKTraining(nn.Module):
+class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
     """TUSK with what its training remembers: a finer set of prototypes, and earlier descriptors.
 
     One outer step encodes two views once, moves the prototypes several times towards the descriptors (eq. 2), and then
@@ -69,12 +72,9 @@ class TUSKTraining(nn.Module):
     """
 
     def __init__(self, model: TUSK, options: TUSKOptions, steps: int, seed: int = 0) -> None:
-        super().__init__()
+        super().__init__(model, options, seed)
         self.steps = require_integer("steps", steps, low=1)
-        self.seed = require_integer("seed", seed, low=0)
-        self.options = options
-        self.model = model
-        self.precision = torch.float32
+        self.reconstruction_loss = reconstruction_loss(model.config, options)
         channels = model.config.descriptor_channels
         count = options.over_prototypes
         self.over_prototypes = Prototypes(count, channels) if count else None
@@ -91,28 +91,24 @@ class TUSKTraining(nn.Module):
 
     def identity(self) -> dict[str, object]:
         """All settings that a checkpoint of this training must share."""
-        return {
-            "model": asdict(self.model.config),
-            "training": asdict(self.options),
-            "steps": self.steps,
-            "seed": self.seed,
-        }
+        return super().identity() | {"steps": self.steps}
 
-    def compile_networks(self) -> None:
-        """Compile encoder, heatmap head and decoder, where the time goes."""
-        for network in (self.model.encoder, self.model.heatmap_head, self.model.decoder):
-            network.compile()
+    def networks(self) -> list[nn.Module]:
+        """Encoder, heatmap head and decoder."""
+        return [self.model.encoder, self.model.heatmap_head, self.model.decoder]
 
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    def optimizers(self) -> Optimizers:
         """One Adam for encoder and decoder, one for the prototypes; made after the module is on its device."""
-        prototypes = [p for name, p in self.named_parameters() if "prototypes" in name]
-        network = [p for name, p in self.named_parameters() if "prototypes" not in name]
+        sets = [self.model.prototypes, *([self.over_prototypes] if self.over_prototypes is not None else [])]
+        prototypes = [parameter for each in sets for parameter in each.parameters()]
+        theirs = {id(parameter) for parameter in prototypes}
+        network = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
         return {
             "network": torch.optim.Adam(network, lr=self.options.learning_rate),
             "prototypes": torch.optim.Adam(prototypes, lr=self.options.prototype_learning_rate, betas=(0.5, 0.999)),
         }
 
-    def before_step(self, step: int, data: SceneSource) -> dict[str, object]:
+    def before_step(self, step: int, data: ImageSource) -> dict[str, object]:
         """Start a set of prototypes where the schedule says so; returns what happened, for the log."""
         starts_over = self.over_prototypes is not None and step == self._over_from
         starts_plain = step == self._cluster_from == self._over_from > 0
@@ -141,39 +137,24 @@ class TUSKTraining(nn.Module):
         finest = self.over_prototypes if self.over_prototypes is not None else self.model.prototypes
         return event | {"position_information": position_information(finest.assign(descriptors), xy)}
 
-    def training_step(
-        self, images: Tensor, step: int, optimizers: dict[str, torch.optim.Optimizer]
-    ) -> dict[str, Tensor]:
-        """Move the prototypes, then the network, on one batch of images.
-
-        Args:
-            images: `(B, C, H, W)` in [0, 1].
-            step: number of this step, from 0.
-            optimizers: what `optimizers()` gave.
-
-        Returns:
-            Each loss term and each alarm (see `count_alarms`) as a scalar tensor without gradient.
-
-        Raises:
-            NonFiniteLoss: before anything of the network is changed.
-        """
-        generator = step_generator(self.seed, step)
-        try:
-            views = self.two_views(images, generator)
-        except NonFiniteLoss as error:
-            raise NonFiniteLoss(f"step {step}: {error}") from None
+    def see(self, batch: Batch, generator: torch.Generator) -> TwoViews:
+        """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two."""
+        views = self.two_views(batch.images, generator)
         xy = views.keypoints.xy.flatten(0, 1)
         if self.model.position is not None:
             self.model.position.observe(xy.detach(), views.descriptors.detach().flatten(0, 1))
-        descriptors = self.model.clustering_space(views.descriptors.flatten(0, 1), xy)
-        transport = self.prototype_steps(descriptors.detach(), step, optimizers["prototypes"], generator)
+        return views._replace(clustered=self.model.clustering_space(views.descriptors.flatten(0, 1), xy))
 
-        terms = self.loss_terms(views, descriptors, step)
-        total = sum(getattr(self.options, name) * value for name, value in terms.items())
-        values = {name: value.detach() for name, value in (terms | transport).items()}
-        network_step(total, values, optimizers["network"], step)
-        self.remember(descriptors.detach())
-        return values | count_alarms(views.heatmap, views.keypoints, self.model.prototypes.weights)
+    def other_turns(
+        self, seen: TwoViews, step: int, optimizers: Optimizers, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The prototypes' turn comes before the network's, on the descriptors of the same forward pass."""
+        return self.prototype_steps(seen.clustered.detach(), step, optimizers["prototypes"], generator)
+
+    def after_step(self, seen: TwoViews) -> dict[str, Tensor]:
+        """Remember the descriptors, and count alarms (see `count_alarms`)."""
+        self.remember(seen.clustered.detach())
+        return count_alarms(seen.heatmap, seen.keypoints, self.model.prototypes.weights)
 
     def two_views(self, images: Tensor, generator: torch.Generator) -> TwoViews:
         """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two.
@@ -186,9 +167,7 @@ class TUSKTraining(nn.Module):
         images = torch.cat([images, warp_images(images, warp.grid(height, width))])
         with self.autocast(images.device):
             heatmap, features = self.model.encode(images)
-        heatmap, features = heatmap.float(), features.float()
-        if not torch.isfinite(heatmap).all():
-            raise NonFiniteLoss("the heatmap is not finite")
+        heatmap, features = require_finite_maps("the heatmap is", heatmap.float()), features.float()
         points = self.model.detect(heatmap)
         if not self.options.compares_descriptors:
             descriptors = self.model.describe(features, points.xy)
@@ -202,10 +181,6 @@ class TUSKTraining(nn.Module):
         both = self.model.describe(torch.cat([features, other_features]), torch.cat([xy, elsewhere]))
         descriptors, partners = both.chunk(2)
         return TwoViews(images, warp, heatmap, features, points, descriptors, partners, elsewhere, shown)
-
-    def autocast(self, device: torch.device) -> torch.autocast:
-        """Lower precision for the networks where it was asked for; everything else stays in float32."""
-        return torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32)
 
     def prototype_steps(
         self, descriptors: Tensor, step: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
@@ -233,9 +208,9 @@ class TUSKTraining(nn.Module):
                 distances[name] = distance.detach()
         return distances
 
-    def loss_terms(self, views: TwoViews, descriptors: Tensor, step: int) -> dict[str, Tensor]:
-        """Every term that has a weight, by the name of its weight; `descriptors` `(N K, C)` are in clustering space."""
-        options, model = self.options, self.model
+    def loss_terms(self, seen: TwoViews, step: int) -> dict[str, Tensor]:
+        """Every term that has a weight, by the name of its weight."""
+        options, model, views, descriptors = self.options, self.model, seen, seen.clustered
         batch = len(views.images) // 2
         terms = {"reconstruction": self.reconstruction_term(views, step)}
         if options.heatmap_equivariance or options.feature_equivariance:
@@ -283,9 +258,7 @@ class TUSKTraining(nn.Module):
             decoded = self.model.decode(
                 points.xy[chosen], points.score[chosen], views.descriptors[chosen], tuple(images.shape[2:])
             )
-        if self.model.config.decoder_output == "sigmoid":
-            return losses.cross_entropy_loss(decoded.float(), images)
-        return losses.mse_loss(decoded.float(), images)
+        return self.reconstruction_loss(decoded.float(), images)
 
     def information_term(self, sets: list[Prototypes], first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Information between soft assignments of two descriptors `(N, C)` of one thing, summed over the sets."""

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
+from tusklite.data.base import ImageSource
 from tusklite.methods.tusk.model import TUSK
-
-
-class SceneSource(Protocol):
-    """What training asks of a data set: how many scenes there are, and a batch of them."""
-
-    def __len__(self) -> int:
-        """How many scenes."""
-
-    def scenes(self, indices: Tensor) -> object:
-        """A structure with `image (B, C, H, W)` in [0, 1]."""
 
 
 @torch.no_grad()
 def training_descriptors(
-    model: TUSK, data: SceneSource, count: int, generator: torch.Generator
+    model: TUSK, data: ImageSource, count: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Descriptors and places of the keypoints in randomly chosen training scenes.
 
