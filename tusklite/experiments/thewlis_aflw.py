@@ -107,8 +107,11 @@ PRESETS: tuple[Preset[ThewlisConfig, ThewlisOptions, FaceCounts], ...] = (
 )
 
 ERRORS = (
-    Metric("nme_percent", "all labels", "%", better="down"),
-    *(Metric(f"nme_percent_{count}_labels", str(count), "%", better="down") for count in (20, 10, 5, 1)),
+    Metric("nme_percent", "error", "%", better="down", heading="all labels"),
+    *(
+        Metric(f"nme_percent_{count}_labels", f"error with {count} labels", "%", better="down", heading=str(count))
+        for count in (20, 10, 5, 1)
+    ),
 )
 
 # Thewlis et al. 2017, table 4 and the supplement: inter-ocular error on AFLW's five points, in percent, with all 10,122

@@ -21,6 +21,7 @@ class Metric:
         unit: "share" (a number from 0 to 1, written in percent), "%" (written as it is), "px", "count" or "" for none.
         digits: after the point, when it is written; what suits the unit where None.
         better: "up" or "down".
+        heading: what stands over its column; its title with its unit where None.
 
     Raises:
         ValueError: another unit or direction.
@@ -39,6 +40,7 @@ class Metric:
     unit: str = "share"
     digits: int | None = None
     better: str = "up"
+    heading: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written."""
@@ -47,7 +49,9 @@ class Metric:
 
     @property
     def head(self) -> str:
-        """Its title with its unit, for the head of a column."""
+        """What stands over its column."""
+        if self.heading is not None:
+            return self.heading
         unit = {"share": " %", "%": " %", "px": " px"}.get(self.unit, "")
         return f"{self.title}{unit}"
 
