@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from tusklite.arguments import require_choice
+from tusklite.arguments import require_choice, require_integer
 
 VARIABLE = "TUSKLITE_PROFILE"
 
@@ -31,6 +31,19 @@ def choose_profile(profile: str | None, *allowed: str) -> str:
     if profile is not None:
         return require_choice("profile", profile, allowed)
     return require_choice(VARIABLE, os.environ.get(VARIABLE) or "lite", allowed)
+
+
+def require_seed(seed: object) -> int:
+    """The seed that a lesson draws by, a whole number from 0 to 4,294,967,295.
+
+    Raises:
+        TypeError, ValueError: something else.
+
+    Example:
+        >>> require_seed(3)
+        3
+    """
+    return require_integer("seed", seed, low=0, high=2**32 - 1)
 
 
 def chosen(given: Sequence[object], otherwise: Sequence[object]) -> tuple[object, ...]:
