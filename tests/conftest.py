@@ -1,13 +1,44 @@
-"""What holds for the whole suite: one thread, no window, and the same examples on every machine."""
+"""What holds for the whole suite: one thread, no window, the same examples everywhere, each device and precision."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+import pytest
+import torch
 from hypothesis import HealthCheck, settings
+from torch import Tensor
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+# A test that takes `device` runs on each of these; one that takes `dtype`, in each of those.
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+# How far a result may be from that of float64, as a share of the largest number in it: rounding, and a few sums.
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 2e-5, torch.bfloat16: 1e-2, torch.float16: 1e-3}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for name, values in (("device", DEVICES), ("dtype", DTYPES)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, values, ids=lambda value: str(value).removeprefix("torch."))
+
+
+@pytest.fixture
+def close() -> Callable[[Tensor, Tensor], None]:
+    """Compare a tensor with the exact one, at the tolerance of its own type."""
+
+    def compare(found: Tensor, exact: Tensor) -> None:
+        assert found.shape == exact.shape
+        found, tolerance = found.detach().cpu().double(), TOLERANCES[found.dtype]
+        exact = exact.detach().cpu().double()
+        largest = float(exact.abs().max())
+        assert torch.isfinite(found).all()
+        torch.testing.assert_close(found, exact, rtol=0, atol=tolerance * max(largest, 1e-6))
+
+    return compare

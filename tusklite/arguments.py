@@ -55,55 +55,142 @@ def require_tensor(name: str, value: object, shape: Sequence[int | str], finite:
     return value
 
 
+LARGEST_INTEGER = 2**63 - 1  # of the integers that torch counts in
+
+
+def require_alike(other_name: str, other: Tensor, **tensors: Tensor) -> None:
+    """Refuse tensors of another type, or on another device, than the one that they are to meet.
+
+    Args:
+        other_name: the name of the tensor that sets the type and the device.
+        other: that tensor.
+        tensors: the others, each under its argument's name.
+
+    Raises:
+        TypeError: a type or a device differs.
+
+    Example:
+        >>> require_alike("images", torch.zeros(1), grid=torch.zeros(1).double())
+        Traceback (most recent call last):
+        ...
+        TypeError: grid: torch.float64 on cpu was given; allowed is that of images, torch.float32 on cpu
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype != other.dtype or tensor.device != other.device:
+            raise TypeError(
+                f"{name}: {tensor.dtype} on {tensor.device} was given; allowed is that of {other_name}, "
+                f"{other.dtype} on {other.device}"
+            )
+
+
+def require_flags(name: str, value: object, shape: Sequence[int], device: torch.device) -> Tensor:
+    """Return `value` if it is a bool tensor of this shape on this device.
+
+    Raises:
+        TypeError: not a bool tensor, or on another device.
+        ValueError: another shape.
+
+    Example:
+        >>> require_flags("mask", torch.ones(2, 3), (2, 3), torch.device("cpu"))
+        Traceback (most recent call last):
+        ...
+        TypeError: mask: torch.float32 on cpu was given; allowed is a bool tensor on cpu
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: {type(value).__name__} was given; allowed is a bool tensor")
+    if tuple(value.shape) != tuple(shape):
+        raise ValueError(f"{name}: shape {tuple(value.shape)} was given; allowed is {tuple(shape)}")
+    if value.dtype != torch.bool or value.device != device:
+        raise TypeError(f"{name}: {value.dtype} on {value.device} was given; allowed is a bool tensor on {device}")
+    return value
+
+
 def require_integer(name: str, value: object, low: int, high: int | None = None, odd: bool = False) -> int:
-    """Return `value` if it is an integer in `[low, high]` (and odd, where asked).
+    """Return `value` as a plain int if it is an integer in `[low, high]` (and odd, where asked).
+
+    NumPy's integers are integers; a bool and a float such as 3.0 are none.
+
+    Args:
+        name: the argument's name, used in the message.
+        value: what the caller gave.
+        low: the smallest that is allowed.
+        high: the largest; None: the largest that torch counts to.
+        odd: whether it must be odd.
 
     Raises:
         TypeError: not an integer.
         ValueError: out of range, or even where odd is asked.
 
     Example:
-        >>> require_integer("window", 7, low=1, odd=True)
+        >>> require_integer("window", np.int64(7), low=1, odd=True)
         7
         >>> require_integer("window", 6, low=1, odd=True)
         Traceback (most recent call last):
         ...
         ValueError: window: 6 was given; allowed is an odd integer of at least 1
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}: {value!r} was given; allowed is an integer")
-    if value < low or (high is not None and value > high) or (odd and value % 2 == 0):
+    number = int(value)
+    largest = LARGEST_INTEGER if high is None else high
+    if not low <= number <= largest or (odd and number % 2 == 0):
         kind = "an odd integer" if odd else "an integer"
-        span = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: {value} was given; allowed is {kind} {span}")
-    return int(value)
+        span = f"of at least {low}" if high is None and number < largest else f"from {low} to {largest}"
+        raise ValueError(f"{name}: {number} was given; allowed is {kind} {span}")
+    return number
+
+
+def require_seed(name: str, value: object) -> int:
+    """Return `value` as a plain int if it can seed every generator that is used: 0 to 2^32 - 1, as NumPy's.
+
+    Raises:
+        TypeError: not an integer.
+        ValueError: out of range.
+
+    Example:
+        >>> require_seed("seed", 2**32)
+        Traceback (most recent call last):
+        ...
+        ValueError: seed: 4294967296 was given; allowed is an integer from 0 to 4294967295
+    """
+    return require_integer(name, value, low=0, high=2**32 - 1)
 
 
 def require_number(
     name: str, value: object, low: float = 0.0, high: float = float("inf"), open_low: bool = False
 ) -> float:
-    """Return `value` as a float if it is a finite number in `[low, high]` (`(low, high]` with `open_low`).
+    """Return `value` as a plain float if it is a finite number in `[low, high]` (`(low, high]` with `open_low`).
+
+    Args:
+        name: the argument's name, used in the message.
+        value: what the caller gave; NumPy's numbers are numbers, a bool is none.
+        low: the smallest that is allowed.
+        high: the largest.
+        open_low: whether `low` itself is refused.
 
     Raises:
         TypeError: not a number.
         ValueError: out of range, NaN or infinite.
 
     Example:
-        >>> require_number("temperature", 0.2, open_low=True)
-        0.2
+        >>> require_number("temperature", np.float32(0.25), open_low=True)
+        0.25
         >>> require_number("temperature", 0, open_low=True)
         Traceback (most recent call last):
         ...
         ValueError: temperature: 0 was given; allowed is a finite number above 0
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: {value!r} was given; allowed is a number")
-    inside = (value > low if open_low else value >= low) and value <= high and value < float("inf")
-    if not inside:
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = float("inf")
+    if not (number > low if open_low else number >= low) or number > high or number in (float("inf"), -float("inf")):
         span = f"above {low:g}" if open_low else f"of at least {low:g}"
         span += f" and at most {high:g}" if high < float("inf") else ""
         raise ValueError(f"{name}: {value} was given; allowed is a finite number {span}")
-    return float(value)
+    return number
 
 
 def require_choice(name: str, value: object, allowed: Sequence[str]) -> str:

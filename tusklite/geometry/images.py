@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tusklite.arguments import require_choice, require_integer, require_tensor
+from tusklite.arguments import require_alike, require_choice, require_integer, require_tensor
+from tusklite.precision import at_least_single, widen
 
 
 def identity_grid(
@@ -16,18 +17,21 @@ def identity_grid(
 ) -> Tensor:
     """The pixel centres `(H, W, 2)` of an image as (x, y); -1 and 1 are the image's outer edges.
 
+    In half precision they are the float32 ones, rounded once: bfloat16 itself cannot count to 257.
+
     Raises:
-        TypeError, ValueError: height or width is not an integer of at least 1.
+        TypeError, ValueError: height or width is not an integer of at least 1, or a type that is not floating-point.
 
     Example:
         >>> identity_grid(1, 4)[0, :, 0]
         tensor([-0.7500, -0.2500,  0.2500,  0.7500])
     """
-    x, y = (
-        (2 * torch.arange(require_integer(name, size, low=1), device=device, dtype=dtype) + 1) / size - 1
-        for name, size in (("width", width), ("height", height))
-    )
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+    width, height = require_integer("width", width, low=1), require_integer("height", height, low=1)
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype: {dtype} was given; allowed is a floating-point type")
+    counting = at_least_single(dtype)
+    x, y = ((2 * torch.arange(size, device=device, dtype=counting) + 1) / size - 1 for size in (width, height))
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).to(dtype)
 
 
 def warp_images(images: Tensor, grid: Tensor, padding_mode: str = "zeros") -> Tensor:
@@ -39,11 +43,11 @@ def warp_images(images: Tensor, grid: Tensor, padding_mode: str = "zeros") -> Te
         padding_mode: what lies outside an image: "zeros", its "border" pixels, or its "reflection" at the edges.
 
     Returns:
-        `(B, C, H', W')` warped images.
+        `(B, C, H', W')` warped images, in the type of `images`; half precision is computed in float32.
 
     Raises:
-        TypeError: not floating-point tensors.
-        ValueError: wrong shapes; batches, types or devices that differ; a grid not finite; another padding mode.
+        TypeError: not floating-point tensors, or types or devices that differ.
+        ValueError: wrong shapes; batches that differ; a grid not finite; another padding mode.
 
     Example:
         >>> ramp = torch.arange(4.0).view(1, 1, 1, 4)
@@ -52,9 +56,11 @@ def warp_images(images: Tensor, grid: Tensor, padding_mode: str = "zeros") -> Te
     """
     require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
     require_tensor("grid", grid, (images.shape[0], "H'", "W'", 2))
-    require_alike("grid", grid, "images", images)
+    require_alike("images", images, grid=grid)
     require_choice("padding_mode", padding_mode, ("zeros", "border", "reflection"))
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding_mode, align_corners=False)
+    wide, points = widen(images, grid)
+    warped = functional.grid_sample(wide, points, mode="bilinear", padding_mode=padding_mode, align_corners=False)
+    return warped.to(images.dtype)
 
 
 def compose(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -77,22 +83,3 @@ def compose(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor
         if not callable(warp):
             raise TypeError(f"{name}: {type(warp).__name__} was given; allowed is a callable on points (B, P, 2)")
     return lambda points: first(second(points))
-
-
-def require_alike(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
-    """Refuse tensors of two types, or on two devices.
-
-    Raises:
-        ValueError: they differ.
-
-    Example:
-        >>> require_alike("grid", torch.zeros(1).double(), "images", torch.zeros(1))
-        Traceback (most recent call last):
-        ...
-        ValueError: grid: torch.float64 on cpu was given; allowed is that of images, torch.float32 on cpu
-    """
-    if tensor.dtype != other.dtype or tensor.device != other.device:
-        raise ValueError(
-            f"{name}: {tensor.dtype} on {tensor.device} was given; allowed is that of {other_name}, "
-            f"{other.dtype} on {other.device}"
-        )
