@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from tusklite.geometry import (
     identity_grid,
     inversion,
     random_tps,
+    sampling,
     spline,
     warp_images,
 )
@@ -187,6 +189,113 @@ def test_the_gradient_is_finite_where_a_point_meets_a_control_point() -> None:
     control = uniform(1, 5, 2).requires_grad_()
     ThinPlateSpline(control, uniform(1, 5, 2), uniform(1, 3, 2))(control).sum().backward()
     assert torch.isfinite(control.grad).all()
+
+
+# What does not survive its type
+
+
+@quick
+@given(
+    seed=seeds,
+    apart=st.sampled_from([0.3, 0.03, 1e-2, 1e-3, 1e-4, 1e-5, 3e-6, 1e-6]),
+    smoothing=st.sampled_from([0, 0.1]),
+)
+def test_a_fit_in_single_precision_is_as_good_as_in_double_or_refused(
+    seed: int, apart: float, smoothing: float
+) -> None:
+    source = uniform(1, 10, 2, seed=seed)
+    source[0, 1] = source[0, 0] + apart * torch.tensor([0.6, 0.8])
+    target = source + 0.1 * uniform(1, 10, 2, seed=seed + 1)
+    try:
+        found = fit_tps(source, target, smoothing)(source)
+    except ValueError as refused:
+        assert str(refused).startswith("source: ")  # noqa: PT017
+        assert apart < 0.02
+        return
+    exact = fit_tps(source.double(), target.double(), smoothing)(source.double())
+    torch.testing.assert_close(found.double(), exact, atol=1.2e-4 * float(target.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("apart", [1e-4, 1e-5])
+def test_the_fits_that_missed_their_own_targets_are_refused_in_single_and_right_in_double(apart: float) -> None:
+    source = torch.cat([uniform(1, 8, 2, dtype=torch.float64), torch.zeros(1, 2, 2, dtype=torch.float64)], dim=1)
+    source[0, 9, 0] = apart
+    target = source.flip(2) / 2
+    target[0, 9] += 0.1
+    torch.testing.assert_close(fit_tps(source, target)(source), target, atol=1e-7, rtol=0)
+    complaint = (
+        r"^source: points of batch entry 1 were given whose spline misses its targets by [\d.e+-]+ in torch.float32; "
+        r"allowed are points farther apart, or a finer type$"
+    )
+    with pytest.raises(ValueError, match=complaint):
+        fit_tps(torch.cat([uniform(1, 10, 2), source.float()]), torch.cat([uniform(1, 10, 2), target.float()]))
+
+
+@pytest.mark.parametrize("name", [name for name, spec in WARPS.items() if spec.deform == "destinations"])
+def test_random_warps_are_no_less_exact_than_fits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def keep(source: torch.Tensor, target: torch.Tensor) -> tuple[ThinPlateSpline, torch.Tensor]:
+        seen.append((source, target))
+        return spline.solve_tps(source, target)
+
+    monkeypatch.setattr(sampling, "solve_tps", keep)
+    tps = random_tps(64, WARPS[name], seeded(2))
+    ((source, target),) = seen
+    fitted = fit_tps(source, target)
+    assert torch.equal(tps.grid(9, 9), fitted.grid(9, 9))
+
+
+def test_a_fit_in_half_precision_says_that_it_cannot_hold_its_targets() -> None:
+    source = uniform(1, 9, 2)
+    for dtype in (torch.float16, torch.bfloat16):
+        with pytest.raises(ValueError, match=r"^source: .* misses its targets by .* in torch.b?float16; allowed are"):
+            fit_tps(source.to(dtype), (source + 0.3 * uniform(1, 9, 2, seed=1)).to(dtype))
+
+
+def test_splines_and_their_grids_on_every_device_and_in_every_precision(
+    device: str, dtype: torch.dtype, close: Callable
+) -> None:
+    tps = a_spline(dtype=torch.float64).to(device, dtype)
+    exact = tps.to("cpu", torch.float64)
+    points = uniform(3, 5, 2, seed=9, dtype=torch.float64).to(device, dtype)
+    close(tps(points), exact(points.cpu().double()))
+    close(tps.jacobian(points), exact.jacobian(points.cpu().double()))
+    if dtype in (torch.float32, torch.float64):
+        close(tps.grid(7, 9), exact.grid(7, 9))
+        inverse = tps.invert_points(points, on_failure="nan")
+        close(inverse, exact.invert_points(points.cpu().double(), on_failure="nan"))
+
+
+def test_warped_images_on_every_device_and_in_every_precision(device: str, dtype: torch.dtype, close: Callable) -> None:
+    images = uniform(2, 3, 6, 9, dtype=torch.float64).to(device, dtype)
+    grid = uniform(2, 4, 5, 2, seed=1, dtype=torch.float64).to(device, dtype)
+    for mode in ("zeros", "border", "reflection"):
+        warped = warp_images(images, grid, mode)
+        assert warped.dtype == dtype
+        close(warped, warp_images(images.cpu().double(), grid.cpu().double(), mode))
+
+
+def test_pixel_centres_are_counted_right_in_every_precision(device: str, dtype: torch.dtype, close: Callable) -> None:
+    grid = identity_grid(3, 300, device, dtype)
+    assert (grid.dtype, grid.device.type) == (dtype, device)
+    close(grid, identity_grid(3, 300, dtype=torch.float64))
+    nearest = identity_grid(3, 300, dtype=torch.float64).to(dtype)
+    assert (grid.cpu() - nearest).abs().max() <= torch.finfo(dtype).eps / 2  # a digit more is lost in counting
+    with pytest.raises(TypeError, match=r"^dtype: torch\.int64 was given; allowed is a floating-point type"):
+        identity_grid(3, 3, dtype=torch.int64)
+
+
+def test_a_spec_of_numpys_numbers_is_plain() -> None:
+    spec = WarpSpec(np.int64(5), deformation=np.float32(0.5), rotation=np.int32(20), scale=np.float64(0.1))
+    assert [type(value) for value in (spec.control, spec.deformation, spec.rotation)] == [int, float, float]
+    drawn = WarpSpec(
+        tuple((np.float64(x), np.float64(y)) for x, y in ((0, 0), (1, 0), (0, 1), (1, 1))), deform="destinations"
+    )
+    assert {type(value) for point in drawn.control for value in point} == {float}
+    assert random_tps(np.int64(2), spec, seeded()).grid(np.int16(4), np.uint8(5)).shape == (2, 4, 5, 2)
+    with pytest.raises(ValueError, match=r"^control: 1000000 was given; allowed is an integer from 2 to 100$"):
+        WarpSpec(10**6)
 
 
 # Inversion
@@ -440,7 +549,7 @@ NAN = torch.full_like(POINTS, float("nan"))
         (lambda: fit_tps(NAN, POINTS), ValueError, "source: NaN"),
         (lambda: fit_tps(POINTS, NAN), ValueError, "target: NaN"),
         (lambda: fit_tps(POINTS, POINTS[:, :4]), ValueError, "target: shape"),
-        (lambda: fit_tps(POINTS, POINTS.double()), ValueError, "target: torch.float64"),
+        (lambda: fit_tps(POINTS, POINTS.double()), TypeError, "target: torch.float64"),
         (lambda: fit_tps(POINTS, POINTS, -1.0), ValueError, "regularization: -1.0"),
         (lambda: fit_tps(POINTS, POINTS, "much"), TypeError, "regularization: 'much'"),
         (lambda: fit_tps(POINTS[:, :2], POINTS[:, :2]), ValueError, "source: 2 points"),
@@ -452,11 +561,11 @@ NAN = torch.full_like(POINTS, float("nan"))
         (lambda: ThinPlateSpline(POINTS, POINTS, POINTS[:, :2]), ValueError, "affine: shape"),
         (
             lambda: ThinPlateSpline(POINTS, POINTS, POINTS[:, :3].double()),
-            ValueError,
+            TypeError,
             "affine: torch.float64",
         ),
         (lambda: SPLINE(POINTS[:1]), ValueError, "points: shape"),
-        (lambda: SPLINE(POINTS.double()), ValueError, "points: torch.float64"),
+        (lambda: SPLINE(POINTS.double()), TypeError, "points: torch.float64"),
         (lambda: SPLINE.jacobian(POINTS[0]), ValueError, "points: shape"),
         (lambda: SPLINE.grid(0, 4), ValueError, "height: 0"),
         (lambda: SPLINE.grid(4, 2.5), TypeError, "width: 2.5"),
@@ -470,7 +579,7 @@ NAN = torch.full_like(POINTS, float("nan"))
         (lambda: warp_images(torch.zeros(2, 1, 4, 4), torch.zeros(1, 4, 4, 2)), ValueError, "grid: shape"),
         (
             lambda: warp_images(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4, 2).double()),
-            ValueError,
+            TypeError,
             "grid: torch.float64",
         ),
         (

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer, require_number
-from tusklite.geometry.spline import ThinPlateSpline, fit_tps
+from tusklite.geometry.spline import ThinPlateSpline, solve_tps
 
 Points = tuple[tuple[float, float], ...]
+MOST_CONTROL_POINTS = 100  # a side; fitting 100 x 100 takes a matrix of 10,000 x 10,000
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class WarpSpec:
     The similarity part takes p to `R (s (p - q) + q - q') + q' + t`: scale about q, turn about q', shift t.
 
     Args:
-        control: how many control points a side of a regular grid over [-1, 1]^2, or the points themselves.
+        control: how many control points a side of a regular grid over [-1, 1]^2, 2 to 100, or the points themselves.
         fixed: more control points, which stay where they are; with `deform="destinations"` only.
         deformation: spread of the noise on each element of the weights or the destinations.
         subset_deformation: spread of a second noise, added to each element with probability one half.
@@ -62,14 +63,16 @@ class WarpSpec:
 
     def __post_init__(self) -> None:
         if isinstance(self.control, tuple):
-            _require_pairs("control", self.control)
+            plain: dict[str, object] = {"control": _require_pairs("control", self.control)}
         else:
-            require_integer("control", self.control, low=2)
-        _require_pairs("fixed", self.fixed)
+            plain = {"control": require_integer("control", self.control, low=2, high=MOST_CONTROL_POINTS)}
+        plain["fixed"] = _require_pairs("fixed", self.fixed)
         for name in ("deformation", "subset_deformation", "translation", "scale", "centre", "control_jitter"):
-            require_number(name, getattr(self, name))
-        require_number("rotation", self.rotation, high=180.0)
-        require_number("mean_scale", self.mean_scale, open_low=True)
+            plain[name] = require_number(name, getattr(self, name))
+        plain["rotation"] = require_number("rotation", self.rotation, high=180.0)
+        plain["mean_scale"] = require_number("mean_scale", self.mean_scale, open_low=True)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         require_choice("distribution", self.distribution, ("normal", "uniform"))
         require_choice("deform", self.deform, ("weights", "destinations"))
         if not isinstance(self.scale_per_axis, bool):
@@ -89,11 +92,11 @@ class WarpSpec:
         return torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1).view(-1, 2)
 
 
-def _require_pairs(name: str, points: object) -> None:
+def _require_pairs(name: str, points: object) -> Points:
+    """The points in plain numbers."""
     if not isinstance(points, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in points):
         raise TypeError(f"{name}: {points!r} was given; allowed is a tuple of (x, y) tuples")
-    for value in (coordinate for point in points for coordinate in point):
-        require_number(name, value, low=-math.inf)
+    return tuple((require_number(name, x, low=-math.inf), require_number(name, y, low=-math.inf)) for x, y in points)
 
 
 def _tusk(mean_scale: float, scale: float, deformation: float, centre: float, radians: float) -> WarpSpec:
@@ -175,7 +178,7 @@ def random_tps(
         >>> random_tps(4, WARPS["tusk-mnist"], torch.Generator().manual_seed(0)).grid(80, 80).shape
         torch.Size([4, 80, 80, 2])
     """
-    require_integer("batch", batch, low=1)
+    batch = require_integer("batch", batch, low=1)
     if not isinstance(spec, WarpSpec):
         raise TypeError(f"spec: {type(spec).__name__} was given; allowed is a WarpSpec, such as WARPS['tusk-mnist']")
     if not isinstance(generator, torch.Generator):
@@ -201,7 +204,7 @@ def random_tps(
     else:
         fixed = torch.tensor(spec.fixed, device=generator.device).view(1, -1, 2).expand(batch, -1, -1)
         target = torch.cat([shift + (control + noise) @ linear, fixed], dim=1)
-        tps = fit_tps(torch.cat([control.expand(shape), fixed], dim=1), target)
+        tps, _ = solve_tps(torch.cat([control.expand(shape), fixed], dim=1), target)
     return tps if device is None else tps.to(device)
 
 
