@@ -157,7 +157,7 @@ def test_gradients_reach_every_weight() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "complaint"),
     [
-        ({"landmarks": 0}, ValueError, "landmarks: 0 was given; allowed is an integer of at least 1"),
+        ({"landmarks": 0}, ValueError, "landmarks: 0 was given; allowed is an integer from 1 to 4096"),
         ({"in_channels": 1.0}, TypeError, "in_channels: 1.0 was given; allowed is an integer"),
         ({"widths": (4, 4, 0, 4, 4)}, ValueError, "widths: 0 was given"),
         ({"widths": (4, 4, 4, 4)}, ValueError, "widths: 4 values were given; allowed are 5"),

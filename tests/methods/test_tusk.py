@@ -327,7 +327,7 @@ def test_wrong_sizes_of_prototype_images_are_refused() -> None:
 @pytest.mark.parametrize(
     ("setting", "error", "complaint"),
     [
-        ({"keypoints": 0}, ValueError, "keypoints: 0 was given; allowed is an integer of at least 1"),
+        ({"keypoints": 0}, ValueError, "keypoints: 0 was given; allowed is an integer from 1 to 1000"),
         ({"prototypes": -1}, ValueError, "prototypes: -1 was given"),
         ({"descriptor_channels": 3.0}, TypeError, "descriptor_channels: 3.0 was given"),
         ({"image_channels": 0}, ValueError, "image_channels: 0 was given"),

@@ -132,7 +132,7 @@ def test_the_smallest_image_is_one_pixel_at_the_deepest_level() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "complaint"),
     [
-        ({"in_channels": 0}, ValueError, "in_channels: 0 was given; allowed is an integer of at least 1"),
+        ({"in_channels": 0}, ValueError, "in_channels: 0 was given; allowed is an integer from 1 to 4096"),
         ({"out_channels": 1.5}, TypeError, "out_channels: 1.5 was given; allowed is an integer"),
         ({"levels": 0}, ValueError, "levels: 0 was given"),
         ({"groups": 0}, ValueError, "groups: 0 was given"),

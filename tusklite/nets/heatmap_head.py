@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer
-from tusklite.nets.unet import PADDING_MODES
+from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES
 
 
 class HeatmapHead(nn.Module):
@@ -30,8 +30,8 @@ class HeatmapHead(nn.Module):
 
     def __init__(self, channels: int, groups: int = 32, padding_mode: str = "zeros") -> None:
         super().__init__()
-        require_integer("channels", channels, low=1)
-        require_integer("groups", groups, low=1)
+        channels = require_integer("channels", channels, low=1, high=MOST_CHANNELS)
+        groups = require_integer("groups", groups, low=1, high=MOST_CHANNELS)
         require_choice("padding_mode", padding_mode, PADDING_MODES)
         if channels % groups:
             raise ValueError(f"channels: {channels} was given; allowed is a multiple of groups = {groups}")

@@ -9,8 +9,38 @@ import torch
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_tensor
+from tusklite.nets.unet import MOST_CHANNELS
 
 LANDMARK_PADDING_MODES = ("zeros", "replicate", "reflect")
+LARGEST_KERNEL, LARGEST_DILATION = 31, 64
+
+
+def require_layers(
+    widths: object, kernels: object, dilations: object
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the shape of six convolutions as tuples of plain integers, if a landmark net can have it.
+
+    Raises:
+        TypeError: no sequences of integers.
+        ValueError: other counts than 5, 6 and 6, values out of range, or even kernels.
+
+    Example:
+        >>> require_layers([20, 48, 64, 80, 256], [5, 3, 3, 3, 3, 1], [1, 1, 2, 4, 2, 1])[1]
+        (5, 3, 3, 3, 3, 1)
+    """
+    layers = (
+        ("widths", widths, 5, {"high": MOST_CHANNELS}),
+        ("kernels", kernels, 6, {"high": LARGEST_KERNEL, "odd": True}),
+        ("dilations", dilations, 6, {"high": LARGEST_DILATION}),
+    )
+    plain = []
+    for name, values, count, limits in layers:
+        if not isinstance(values, tuple | list):
+            raise TypeError(f"{name}: {values!r} was given; allowed are {count} values")
+        if len(values) != count:
+            raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
+        plain.append(tuple(require_integer(name, value, low=1, **limits) for value in values))
+    return tuple(plain)
 
 
 class LandmarkNet(nn.Module):
@@ -23,15 +53,15 @@ class LandmarkNet(nn.Module):
         landmarks: K.
         in_channels: channels of the images.
         widths: channels of the first five convolutions.
-        kernels: odd sides of the six kernels.
-        dilations: of the six kernels.
+        kernels: odd sides of the six kernels, up to 31.
+        dilations: of the six kernels, up to 64.
         padding_mode: what convolutions see beyond the border: "zeros", "replicate" or "reflect". With zeros the network
             can tell where in the image it is, and landmarks may stay there.
         final_relu: whether a ReLU follows the last normalisation too, as in the paper.
 
     Raises:
-        TypeError, ValueError: sizes that are no positive integers, even kernels, another number of layers than six, or
-            another padding mode.
+        TypeError, ValueError: sizes that are no positive integers or out of range, even kernels, another number of
+            layers than six, or another padding mode.
 
     Example:
         >>> LandmarkNet(7, in_channels=1)(torch.zeros(2, 1, 48, 40)).shape
@@ -49,18 +79,15 @@ class LandmarkNet(nn.Module):
         final_relu: bool = True,
     ) -> None:
         super().__init__()
-        channels = [require_integer("in_channels", in_channels, low=1)]
-        channels += [require_integer("widths", width, low=1) for width in widths]
-        channels += [require_integer("landmarks", landmarks, low=1)]
+        in_channels = require_integer("in_channels", in_channels, low=1, high=MOST_CHANNELS)
+        landmarks = require_integer("landmarks", landmarks, low=1, high=MOST_CHANNELS)
+        widths, kernels, dilations = require_layers(widths, kernels, dilations)
+        channels = [in_channels, *widths, landmarks]
         require_choice("padding_mode", padding_mode, LANDMARK_PADDING_MODES)
-        for name, values, count in (("widths", widths, 5), ("kernels", kernels, 6), ("dilations", dilations, 6)):
-            if len(values) != count:
-                raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
         layers: list[nn.Module] = []
         smallest = 2
         for number, (before, after) in enumerate(itertools.pairwise(channels)):
-            kernel = require_integer("kernels", kernels[number], low=1, odd=True)
-            dilation = require_integer("dilations", dilations[number], low=1)
+            kernel, dilation = kernels[number], dilations[number]
             reach = dilation * (kernel // 2)
             mode = padding_mode if reach else "zeros"
             if mode == "reflect":  # which needs more pixels than it adds

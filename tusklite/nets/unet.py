@@ -9,6 +9,38 @@ from torch import Tensor, nn
 from tusklite.arguments import require_choice, require_integer
 
 PADDING_MODES = ("zeros", "replicate")
+MOST_LEVELS = 8  # the last of which is 128 times smaller than the first
+MOST_CHANNELS = 4096  # a convolution between two such maps has 151 million weights
+
+
+def require_unet_shape(width: object, levels: object, groups: object) -> tuple[int, int, int]:
+    """Return width, levels and groups of a U-Net as plain integers, if there is one of this shape.
+
+    Raises:
+        TypeError: not integers.
+        ValueError: below 1, more levels or channels than a machine can have, or a width that is no multiple of
+            `groups`.
+
+    Example:
+        >>> require_unet_shape(32, 4, 32)
+        (32, 4, 32)
+        >>> require_unet_shape(32, 20, 32)
+        Traceback (most recent call last):
+        ...
+        ValueError: levels: 20 was given; allowed is an integer from 1 to 8
+    """
+    width = require_integer("width", width, low=1, high=MOST_CHANNELS)
+    levels = require_integer("levels", levels, low=1, high=MOST_LEVELS)
+    groups = require_integer("groups", groups, low=1, high=MOST_CHANNELS)
+    if width % groups:
+        raise ValueError(f"width: {width} was given; allowed is a multiple of groups = {groups}")
+    deepest = width * 2 ** (levels - 1)
+    if deepest > MOST_CHANNELS:
+        raise ValueError(
+            f"levels: {levels} was given, of width {width}: the last has {deepest} channels; "
+            f"allowed are {MOST_CHANNELS} at most"
+        )
+    return width, levels, groups
 
 
 def _double_convolution(in_channels: int, out_channels: int, groups: int, padding_mode: str) -> nn.Sequential:
@@ -31,14 +63,14 @@ class UNet(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         width: channels of the first level; a multiple of `groups`.
-        levels: how many resolutions, at least 1; each level below the first halves the map.
+        levels: how many resolutions, 1 to 8; each level below the first halves the map.
         groups: groups of each GroupNorm.
         padding_mode: what convolutions see beyond the border: "zeros", or "replicate" for more of the same. A network
             that sees zeros there can tell where in the image it is.
 
     Raises:
-        TypeError, ValueError: sizes that are no positive integers, a width that is no multiple of `groups`, or another
-            padding mode.
+        TypeError, ValueError: sizes that are no positive integers, a width that is no multiple of `groups`, more than
+            8 levels or 4096 channels, or another padding mode.
 
     Example:
         >>> UNet(3, 8, width=8, levels=3, groups=8)(torch.zeros(2, 3, 21, 34)).shape
@@ -55,12 +87,10 @@ class UNet(nn.Module):
         padding_mode: str = "zeros",
     ) -> None:
         super().__init__()
-        sizes = {"in_channels": in_channels, "out_channels": out_channels, "width": width, "levels": levels}
-        for name, value in (sizes | {"groups": groups}).items():
-            require_integer(name, value, low=1)
+        in_channels = require_integer("in_channels", in_channels, low=1, high=MOST_CHANNELS)
+        out_channels = require_integer("out_channels", out_channels, low=1, high=MOST_CHANNELS)
+        width, levels, groups = require_unet_shape(width, levels, groups)
         require_choice("padding_mode", padding_mode, PADDING_MODES)
-        if width % groups:
-            raise ValueError(f"width: {width} was given; allowed is a multiple of groups = {groups}")
         widths = [width * 2**level for level in range(levels)]
         self.down = nn.ModuleList(
             _double_convolution(before, after, groups, padding_mode)

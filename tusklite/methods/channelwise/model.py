@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.model import TUSKConfig
 from tusklite.methods.weights import KeypointModel
-from tusklite.nets.unet import PADDING_MODES, UNet
+from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, UNet, require_unet_shape
 from tusklite.ops.aggregation import score_weighted_sum
 from tusklite.ops.keypoints import sample_descriptors, soft_argmax, spatial_softmax
 
@@ -50,9 +50,20 @@ class ChannelwiseConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that no network can have."""
-        for name in ("channels", "image_channels", "descriptor_channels", "width", "levels", "groups", "stem"):
-            require_integer(name, getattr(self, name), low=1)
-        require_number("splat_sigma", self.splat_sigma, open_low=True)
+        plain: dict[str, object] = {
+            name: require_integer(name, getattr(self, name), low=1, high=high)
+            for name, high in (
+                ("channels", 1000),
+                ("image_channels", 16),
+                ("descriptor_channels", MOST_CHANNELS),
+                ("stem", 16),
+            )
+        }
+        shape = require_unet_shape(self.width, self.levels, self.groups)
+        plain |= zip(("width", "levels", "groups"), shape, strict=True)
+        plain["splat_sigma"] = require_number("splat_sigma", self.splat_sigma, open_low=True)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         require_choice("padding_mode", self.padding_mode, PADDING_MODES)
 
     @classmethod

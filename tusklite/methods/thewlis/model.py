@@ -10,7 +10,7 @@ from torch import Tensor
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.geometry import identity_grid, warp_images
 from tusklite.methods.weights import KeypointModel
-from tusklite.nets.landmark_net import LANDMARK_PADDING_MODES, LandmarkNet
+from tusklite.nets.landmark_net import LANDMARK_PADDING_MODES, LandmarkNet, require_layers
 from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
 
@@ -44,19 +44,18 @@ class ThewlisConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that no detector can have; lists, as JSON gives them, become tuples."""
-        for name in ("landmarks", "image_channels", "image_size"):
-            require_integer(name, getattr(self, name), low=1)
+        plain: dict[str, object] = {
+            name: require_integer(name, getattr(self, name), low=1, high=high)
+            for name, high in (("landmarks", 1000), ("image_channels", 16), ("image_size", 1024))
+        }
         if self.image_size % 2:
             raise ValueError(f"image_size: {self.image_size} was given; allowed is an even number")
-        for name, count in (("widths", 5), ("kernels", 6), ("dilations", 6)):
-            values = getattr(self, name)
-            if not isinstance(values, tuple | list):
-                raise TypeError(f"{name}: {values!r} was given; allowed are {count} values")
-            if len(values) != count:
-                raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
-            object.__setattr__(self, name, tuple(values))
+        layers = require_layers(self.widths, self.kernels, self.dilations)
+        plain |= zip(("widths", "kernels", "dilations"), layers, strict=True)
         require_choice("padding_mode", self.padding_mode, LANDMARK_PADDING_MODES)
-        require_number("zoom", self.zoom, open_low=True, high=1.0)
+        plain["zoom"] = require_number("zoom", self.zoom, open_low=True, high=1.0)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
 
 class Landmarks(NamedTuple):

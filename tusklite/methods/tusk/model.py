@@ -13,7 +13,7 @@ from tusklite.arguments import require_choice, require_integer, require_number, 
 from tusklite.methods.tusk.position import PositionRegression
 from tusklite.methods.weights import KeypointModel
 from tusklite.nets.heatmap_head import HeatmapHead
-from tusklite.nets.unet import PADDING_MODES, UNet
+from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, UNet, require_unet_shape
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
 from tusklite.ops.keypoints import Keypoints, detect_keypoints, sample_descriptors
 from tusklite.ops.prototypes import Prototypes
@@ -70,21 +70,23 @@ class TUSKConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that no network can have."""
-        sizes = (
-            "keypoints",
-            "prototypes",
-            "image_channels",
-            "descriptor_channels",
-            "width",
-            "levels",
-            "groups",
-            "stem",
-        )
-        for name in sizes:
-            require_integer(name, getattr(self, name), low=1)
-        require_integer("window", self.window, low=1, odd=True)
-        require_number("temperature", self.temperature, open_low=True)
-        require_number("splat_sigma", self.splat_sigma, open_low=True)
+        plain: dict[str, object] = {
+            name: require_integer(name, getattr(self, name), low=1, high=high)
+            for name, high in (
+                ("keypoints", 1000),
+                ("prototypes", 10_000),
+                ("image_channels", 16),
+                ("descriptor_channels", MOST_CHANNELS),
+                ("stem", 16),
+            )
+        }
+        shape = require_unet_shape(self.width, self.levels, self.groups)
+        plain |= zip(("width", "levels", "groups"), shape, strict=True)
+        plain["window"] = require_integer("window", self.window, low=1, high=99, odd=True)
+        for name in ("temperature", "splat_sigma"):
+            plain[name] = require_number(name, getattr(self, name), open_low=True)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         require_choice("padding_mode", self.padding_mode, PADDING_MODES)
         require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
         require_choice("aggregation", self.aggregation, ("sum", "alpha"))
