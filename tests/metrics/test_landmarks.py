@@ -282,7 +282,9 @@ def test_a_share_to_drop_is_a_share(drop):
 )
 def test_normalized_mean_error_refuses(message, keywords):
     with pytest.raises(ValueError, match=message):
-        normalized_mean_error(**({"predicted": torch.zeros(2, 3, 2), "truth": random_points(0, 2, 3, 2)} | keywords))
+        normalized_mean_error(
+            **({"predicted": torch.zeros(2, 3, 2), "truth": random_points(0, 2, 3, 2).float()} | keywords)
+        )
 
 
 def test_signs_of_collapse_need_something_to_compare():

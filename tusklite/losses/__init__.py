@@ -1,4 +1,7 @@
-"""Every loss of the course: one file per family, every function names its equation."""
+"""Every loss of the course: one file per family, every function names its equation.
+
+The tensors of a call are of one type and on one device. Half precision is computed in float32, and so is the loss.
+"""
 
 from __future__ import annotations
 

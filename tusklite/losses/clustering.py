@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tusklite.arguments import require_number, require_tensor
+from tusklite.arguments import require_alike, require_number, require_tensor
+from tusklite.precision import widen
 
 
 def kmeans_softmin_loss(
@@ -26,16 +27,15 @@ def kmeans_softmin_loss(
         A scalar, from 0 to ln M.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes, NaN, or an inverse temperature that is not
-            above 0.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device; NaN, or an
+            inverse temperature that is not above 0.
 
     Example:
         >>> kmeans_softmin_loss(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [0.0, 5.0]]))
         tensor(0.6931)
     """
-    require_tensor("descriptors", descriptors, ("N", "C"))
-    require_tensor("prototypes", prototypes, ("M", descriptors.shape[1]))
-    require_number("inverse_temperature", inverse_temperature, open_low=True)
+    descriptors, prototypes = _wide_pair(descriptors, prototypes)
+    inverse_temperature = require_number("inverse_temperature", inverse_temperature, open_low=True)
     distance = torch.cdist(descriptors, prototypes, compute_mode="donot_use_mm_for_euclid_dist")  # (N, M)
     distance = inverse_temperature * (distance**2 if squared else distance)
     return (torch.logsumexp(-distance, dim=1) + distance.amin(dim=1)).mean()
@@ -56,12 +56,13 @@ def kmeans_loss(descriptors: Tensor, prototypes: Tensor, squared: bool = True) -
         A scalar, at least 0, with a gradient to both.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes, or NaN.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device; NaN.
 
     Example:
         >>> kmeans_loss(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [6.0]]))
         tensor(2.5000)
     """
+    descriptors, prototypes = _wide_pair(descriptors, prototypes)
     difference = descriptors - _nearest_prototypes(descriptors, prototypes)
     # The norm, unlike the root of the sum of squares, has a finite gradient (0) where the two coincide.
     return (difference.square().sum(dim=1) if squared else difference.norm(dim=1)).mean()
@@ -87,25 +88,35 @@ def vector_quantization_loss(
         a gradient to the prototypes and `commitment` times with one to the descriptors.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes, NaN, or a negative commitment.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device; NaN, or a
+            negative commitment.
 
     Example:
         >>> quantized, loss = vector_quantization_loss(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [6.0]]))
         >>> quantized.flatten(), loss
         (tensor([1., 6.]), tensor(3.1250))
     """
-    require_number("commitment", commitment)
+    commitment = require_number("commitment", commitment)
+    given = descriptors
+    descriptors, prototypes = _wide_pair(descriptors, prototypes)
     nearest = _nearest_prototypes(descriptors, prototypes)
     codebook_term = (descriptors.detach() - nearest).square().sum(dim=1).mean()
     commitment_term = (descriptors - nearest.detach()).square().sum(dim=1).mean()
     quantized = nearest.detach() + (descriptors - descriptors.detach())
-    return quantized, codebook_term + commitment * commitment_term
+    return quantized.to(given.dtype), codebook_term + commitment * commitment_term
 
 
 def _nearest_prototypes(descriptors: Tensor, prototypes: Tensor) -> Tensor:
     """The prototype nearest to each descriptor, the first of equals. (N, C)"""
-    require_tensor("descriptors", descriptors, ("N", "C"))
-    require_tensor("prototypes", prototypes, ("M", descriptors.shape[1]))
     with torch.no_grad():
         distance = torch.cdist(descriptors, prototypes, compute_mode="donot_use_mm_for_euclid_dist")  # (N, M)
     return prototypes[distance.argmin(dim=1)]
+
+
+def _wide_pair(descriptors: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:
+    """Both once they are checked, in at least float32: half precision has no `cdist`, and loses differences."""
+    require_tensor("descriptors", descriptors, ("N", "C"))
+    require_tensor("prototypes", prototypes, ("M", descriptors.shape[1]))
+    require_alike("descriptors", descriptors, prototypes=prototypes)
+    descriptors, prototypes = widen(descriptors, prototypes)
+    return descriptors, prototypes

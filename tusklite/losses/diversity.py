@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tusklite.arguments import require_integer, require_tensor
+from tusklite.precision import widen
 
 
 def overlap_loss(probs: Tensor) -> Tensor:
@@ -31,6 +32,7 @@ def overlap_loss(probs: Tensor) -> Tensor:
         (tensor(1.), tensor(0.5000))
     """
     require_tensor("probs", probs, ("B", "K", "H", "W"))
+    (probs,) = widen(probs)
     # The sum over pairs of products is the square of the sum: no K² maps are made.
     return (probs.sum(dim=1) ** 2).flatten(1).sum(dim=1).mean() / probs.shape[1] ** 2
 
@@ -57,7 +59,8 @@ def diversity_loss(probs: Tensor, pool: int = 1) -> Tensor:
     """
     require_tensor("probs", probs, ("B", "K", "H", "W"))
     height, width = probs.shape[2:]
-    require_integer("pool", pool, low=1)
+    pool = require_integer("pool", pool, low=1)
+    (probs,) = widen(probs)
     if height % pool or width % pool:
         raise ValueError(f"pool: {pool} was given; allowed is a number that divides {height} and {width}")
     summed = F.avg_pool2d(probs, pool) * pool**2

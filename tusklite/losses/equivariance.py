@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.arguments import require_choice, require_tensor
+from tusklite.arguments import require_alike, require_choice, require_flags, require_tensor
 from tusklite.geometry import ThinPlateSpline, identity_grid, warp_images
+from tusklite.precision import widen
 
 
 def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateSpline) -> Tensor:
@@ -25,7 +26,7 @@ def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateS
         A scalar, at least 0: the mean over batch and landmarks.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device.
 
     Example:
         >>> from tusklite.geometry import fit_tps
@@ -36,7 +37,9 @@ def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateS
     """
     require_tensor("points", points, ("B", "K", 2))
     require_tensor("warped_points", warped_points, tuple(points.shape))
-    return ((points - warp(warped_points)) ** 2).sum(dim=-1).mean()
+    require_alike("points", points, warped_points=warped_points, warp=warp.control)
+    points, warped_points = widen(points, warped_points)
+    return ((points - warp.to(dtype=points.dtype)(warped_points)) ** 2).sum(dim=-1).mean()
 
 
 def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor) -> Tensor:
@@ -54,7 +57,7 @@ def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor
         A scalar, at least 0: the mean over batch and landmarks. It is 0 only for maps that are single points.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of shapes that belong together.
+        TypeError, ValueError: not floating-point tensors of shapes that belong together, of one type and on one device.
 
     Example:
         >>> from tusklite.geometry import identity_grid
@@ -63,7 +66,7 @@ def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor
         >>> probability_alignment_loss(point, point.roll(1, dims=3), identity_grid(4, 4).unsqueeze(0))
         tensor(0.2500)
     """
-    _require_alignable(probs, warped_probs, grid)
+    probs, warped_probs, grid = _alignable(probs, warped_probs, grid)
     u = identity_grid(*probs.shape[2:], probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
     mass, mean, square = _moments(probs.flatten(2), u)
     warped_mass, warped_mean, warped_square = _moments(warped_probs.flatten(2), grid.flatten(1, 2))
@@ -103,16 +106,19 @@ def probability_alignment_loss_naive(probs: Tensor, warped_probs: Tensor, grid: 
         >>> bool((naive - probability_alignment_loss(maps, maps, grid)).abs() < 1e-6)
         True
     """
-    _require_alignable(probs, warped_probs, grid)
+    probs, warped_probs, grid = _alignable(probs, warped_probs, grid)
     u = identity_grid(*probs.shape[2:], probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
     squared = ((u[None, :, None] - grid.flatten(1, 2)[:, None]) ** 2).sum(dim=-1)  # (B, H W, H' W')
     return torch.einsum("bku,buv,bkv->bk", probs.flatten(2), squared, warped_probs.flatten(2)).mean()
 
 
-def _require_alignable(probs: Tensor, warped_probs: Tensor, grid: Tensor) -> None:
+def _alignable(probs: Tensor, warped_probs: Tensor, grid: Tensor) -> tuple[Tensor, ...]:
+    """The three once they are checked, in at least float32."""
     require_tensor("probs", probs, ("B", "K", "H", "W"))
     require_tensor("warped_probs", warped_probs, (*probs.shape[:2], "H'", "W'"))
     require_tensor("grid", grid, (len(probs), *warped_probs.shape[2:], 2))
+    require_alike("probs", probs, warped_probs=warped_probs, grid=grid)
+    return widen(probs, warped_probs, grid)
 
 
 def map_equivariance_loss(maps: Tensor, warped_maps: Tensor, grid: Tensor, padding_mode: str = "reflection") -> Tensor:
@@ -128,7 +134,7 @@ def map_equivariance_loss(maps: Tensor, warped_maps: Tensor, grid: Tensor, paddi
         A scalar, at least 0.
 
     Raises:
-        TypeError, ValueError: shapes that do not belong together, or another padding mode.
+        TypeError, ValueError: shapes, types or devices that do not belong together, or another padding mode.
 
     Example:
         >>> from tusklite.geometry import identity_grid
@@ -140,6 +146,8 @@ def map_equivariance_loss(maps: Tensor, warped_maps: Tensor, grid: Tensor, paddi
     require_tensor("warped_maps", warped_maps, tuple(maps.shape), finite=False)
     require_tensor("grid", grid, (maps.shape[0], *maps.shape[2:], 2), finite=False)
     require_choice("padding_mode", padding_mode, ("zeros", "border", "reflection"))
+    require_alike("maps", maps, warped_maps=warped_maps, grid=grid)
+    maps, warped_maps, grid = widen(maps, warped_maps, grid)
     return F.mse_loss(warped_maps, warp_images(maps, grid, padding_mode))
 
 
@@ -158,7 +166,8 @@ def paired_descriptor_loss(descriptors: Tensor, partners: Tensor, mask: Tensor) 
         A scalar from 0 (all alike) to 4 (all opposite); 0 when the mask is empty.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device, or a mask of
+            another shape or type.
 
     Example:
         >>> paired_descriptor_loss(torch.eye(2), torch.eye(2).flip(0), torch.tensor([True, False]))
@@ -166,7 +175,8 @@ def paired_descriptor_loss(descriptors: Tensor, partners: Tensor, mask: Tensor) 
     """
     require_tensor("descriptors", descriptors, ("N", "C"), finite=False)
     require_tensor("partners", partners, tuple(descriptors.shape), finite=False)
-    if mask.shape != descriptors.shape[:1]:
-        raise ValueError(f"mask: shape {tuple(mask.shape)} was given; allowed is ({len(descriptors)},)")
+    require_alike("descriptors", descriptors, partners=partners)
+    require_flags("mask", mask, descriptors.shape[:1], descriptors.device)
+    descriptors, partners = widen(descriptors, partners)
     squared = ((descriptors - partners) ** 2).sum(dim=1)
     return (squared * mask).sum() / mask.sum().clamp_min(1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tusklite.arguments import require_tensor
+from tusklite.arguments import require_alike, require_flags, require_tensor
+from tusklite.precision import widen
 
 
 def mutual_information_loss(first: Tensor, second: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -23,7 +24,7 @@ def mutual_information_loss(first: Tensor, second: Tensor, mask: Tensor | None =
         A scalar in nats, from -ln M (best) to 0.
 
     Raises:
-        TypeError, ValueError: not tensors of these shapes and types.
+        TypeError, ValueError: not tensors of these shapes and types, or on one device.
 
     Example:
         >>> import torch
@@ -34,10 +35,10 @@ def mutual_information_loss(first: Tensor, second: Tensor, mask: Tensor | None =
     """
     require_tensor("first", first, ("N", "M"), finite=False)
     require_tensor("second", second, tuple(first.shape), finite=False)
+    require_alike("first", first, second=second)
+    first, second = widen(first, second)
     if mask is not None:
-        if mask.shape != first.shape[:1]:
-            raise ValueError(f"mask: shape {tuple(mask.shape)} was given; allowed is ({len(first)},)")
-        first = first * mask.unsqueeze(1)
+        first = first * require_flags("mask", mask, first.shape[:1], first.device).unsqueeze(1)
     joint = first.T @ second  # (M, M)
     joint = joint + joint.T
     joint = (joint / joint.sum().clamp_min(1e-12)).clamp_min(1e-12)

@@ -13,7 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
+from tusklite.arguments import (
+    require_alike,
+    require_choice,
+    require_integer,
+    require_number,
+    require_seed,
+    require_tensor,
+)
+from tusklite.precision import at_least_single, widen
 
 VGG16_TAPS = ("features.3", "features.8", "features.15", "features.22")  # relu1_2, relu2_2, relu3_3, relu4_3
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -99,11 +107,15 @@ class PerceptualLoss(nn.Module):
             One tensor a tap, under its name.
 
         Raises:
-            TypeError, ValueError: not images of this shape, or a tap of a module that gives no single tensor.
+            TypeError, ValueError: not images of this shape, of another type than the network or on another device, or a
+                tap of a module that gives no single tensor.
         """
         require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
         if images.shape[1] not in (1, 3):
             raise ValueError(f"images: {images.shape[1]} channels were given; allowed are 1 or 3")
+        if self.mean.dtype == at_least_single(images.dtype):
+            (images,) = widen(images)
+        require_alike("the network", self.mean, images=images)
         if self.resize is not None:
             images = F.interpolate(images, size=(self.resize, self.resize), mode="bilinear", align_corners=False)
         images = images.expand(-1, 3, -1, -1)
@@ -122,10 +134,11 @@ class PerceptualLoss(nn.Module):
             A scalar, at least 0.
 
         Raises:
-            TypeError, ValueError: as for `features`, or two shapes.
+            TypeError, ValueError: as for `features`, or two shapes, types or devices.
         """
         require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
         require_tensor("reconstruction", reconstruction, tuple(images.shape), finite=False)
+        require_alike("images", images, reconstruction=reconstruction)
         with torch.no_grad():
             wanted = self.features(images)
         seen = self.features(reconstruction)
@@ -197,7 +210,7 @@ def _torchvision_backbone(
         mean, deviation = published.transforms().mean, published.transforms().std
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(require_integer("seed", seed, low=0))
+            torch.manual_seed(require_seed("seed", seed))
             network = torchvision.models.get_model(name, weights=published)
     except (OSError, RuntimeError, HTTPException) as reason:
         if published is None:

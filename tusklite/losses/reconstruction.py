@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.arguments import require_integer, require_tensor
+from tusklite.arguments import require_alike, require_integer, require_tensor
 from tusklite.ops.keypoints import window_maximum
+from tusklite.precision import widen
 
 
 def mse_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
@@ -21,7 +22,7 @@ def mse_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
         A scalar, at least 0.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of one shape.
+        TypeError, ValueError: not floating-point tensors of one shape and type, on one device.
 
     Example:
         >>> mse_loss(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5))
@@ -29,7 +30,8 @@ def mse_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
     """
     require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
     require_tensor("reconstruction", reconstruction, tuple(images.shape), finite=False)
-    return F.mse_loss(reconstruction, images)
+    require_alike("images", images, reconstruction=reconstruction)
+    return F.mse_loss(*widen(reconstruction, images))
 
 
 def cross_entropy_loss(logits: Tensor, images: Tensor) -> Tensor:
@@ -43,7 +45,7 @@ def cross_entropy_loss(logits: Tensor, images: Tensor) -> Tensor:
         A scalar in nats, at least 0.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of one shape.
+        TypeError, ValueError: not floating-point tensors of one shape and type, on one device.
 
     Example:
         >>> cross_entropy_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
@@ -51,7 +53,8 @@ def cross_entropy_loss(logits: Tensor, images: Tensor) -> Tensor:
     """
     require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
     require_tensor("logits", logits, tuple(images.shape), finite=False)
-    return F.binary_cross_entropy_with_logits(logits, images)
+    require_alike("images", images, logits=logits)
+    return F.binary_cross_entropy_with_logits(*widen(logits, images))
 
 
 def background_loss(heatmap: Tensor, index: Tensor, window: int) -> Tensor:
@@ -69,7 +72,7 @@ def background_loss(heatmap: Tensor, index: Tensor, window: int) -> Tensor:
         A scalar in [0, 1].
 
     Raises:
-        TypeError, ValueError: wrong shapes, or an even window.
+        TypeError, ValueError: wrong shapes, an index that is not int64 or on another device, or an even window.
 
     Example:
         >>> heatmap = torch.tensor([[[[1.0, 0.5, 0.25, 0.25]]]])
@@ -77,10 +80,13 @@ def background_loss(heatmap: Tensor, index: Tensor, window: int) -> Tensor:
         tensor(0.2500)
     """
     require_tensor("heatmap", heatmap, ("B", 1, "H", "W"), finite=False)
-    require_integer("window", window, low=1, odd=True)
+    window = require_integer("window", window, low=1, odd=True)
     batch, _, height, width = heatmap.shape
     if index.dim() != 2 or len(index) != batch:
         raise ValueError(f"index: shape {tuple(index.shape)} was given; allowed is ({batch}, K)")
+    if index.dtype != torch.int64 or index.device != heatmap.device:
+        raise TypeError(f"index: {index.dtype} on {index.device} was given; allowed is int64 on {heatmap.device}")
+    (heatmap,) = widen(heatmap)
     # An empty slot writes into one more cell behind the map, which is then cut off.
     marks = heatmap.new_zeros(batch, height * width + 1)
     marks.scatter_(1, torch.where(index < 0, height * width, index), 1.0)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.arguments import require_integer, require_tensor
+from tusklite.arguments import require_alike, require_integer, require_tensor
+from tusklite.precision import widen
 
 
 def random_projections(
@@ -30,8 +31,8 @@ def random_projections(
         >>> random_projections(100, 32).norm(dim=1).allclose(torch.ones(100))
         True
     """
-    require_integer("count", count, low=1)
-    require_integer("channels", channels, low=1)
+    count = require_integer("count", count, low=1)
+    channels = require_integer("channels", channels, low=1)
     return F.normalize(torch.randn(count, channels, generator=generator), dim=1).to(device)
 
 
@@ -51,7 +52,7 @@ def sliced_wasserstein(x: Tensor, y: Tensor, projections: Tensor) -> Tensor:
         A scalar, at least 0.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes, or NaN.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device; NaN.
 
     Example:
         >>> x = torch.tensor([[0.0], [1.0]])
@@ -63,6 +64,8 @@ def sliced_wasserstein(x: Tensor, y: Tensor, projections: Tensor) -> Tensor:
     require_tensor("x", x, ("N", "C"))
     require_tensor("y", y, ("L", x.shape[1]))
     require_tensor("projections", projections, ("R", x.shape[1]))
+    require_alike("x", x, y=y, projections=projections)
+    x, y, projections = widen(x, y, projections)
     # One row a direction: a sort along contiguous memory is several times faster.
     sorted_x = (projections @ x.T).sort(dim=1).values  # (R, N)
     sorted_y = (projections @ y.T).sort(dim=1).values  # (R, L)

@@ -177,8 +177,8 @@ def evaluate_detections(
         >>> scores.localization, scores.classification, scores.both, scores.mapping[1].item()
         (0.5, 1.0, 0.5, 7)
     """
-    require_integer("prototypes", prototypes, low=1)
-    require_integer("classes", classes, low=1)
+    prototypes = require_integer("prototypes", prototypes, low=1)
+    classes = require_integer("classes", classes, low=1)
     found = require_mask("found", found, "xy", xy, "K")
     truth_found = require_mask("truth_found", truth_found, "truth_xy", truth_xy, "T")
     assignment = require_labels("assignment", assignment, found.shape, range(prototypes), found)

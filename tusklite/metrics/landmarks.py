@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.arguments import require_integer, require_number, require_tensor
+from tusklite.arguments import require_alike, require_integer, require_number, require_tensor
+from tusklite.precision import widen
 
 
 class LandmarkRegressor:
@@ -91,7 +92,7 @@ class LandmarkRegressor:
             landmarks: `(N, K, 2)` unsupervised landmarks, in the unit and from the origin of those in `fit`.
 
         Returns:
-            `(N, P, 2)` points, of the type and on the device of `landmarks`.
+            `(N, P, 2)` points, on the device of `landmarks` and in their type, but float32 for half precision.
 
         Raises:
             RuntimeError: not fitted.
@@ -104,7 +105,8 @@ class LandmarkRegressor:
         """
         coef = self._fitted()
         require_tensor("landmarks", landmarks, ("N", coef.shape[1] // 2, 2))
-        return (landmarks.flatten(1) @ coef.T.to(landmarks)).unflatten(1, (-1, 2))
+        (wide,) = widen(landmarks)
+        return (wide.flatten(1) @ coef.T.to(wide)).unflatten(1, (-1, 2))
 
     def landmark_shares(self, drop: float = 0.2) -> Tensor:
         """Return how much each annotated point draws on each landmark (Thewlis et al. 2017, figure 7).
@@ -156,8 +158,8 @@ def normalized_mean_error(
         A scalar, a fraction of the inter-ocular distance: 0.1 is what the papers print as 10. With `per_image`, `(N,)`.
 
     Raises:
-        TypeError, ValueError: not floating-point tensors of these shapes, eyes that are no two of the P points, or an
-            image whose eyes lie on one spot.
+        TypeError, ValueError: not floating-point tensors of these shapes, of one type and on one device; eyes that are
+            no two of the P points, or an image whose eyes lie on one spot.
 
     Example:
         >>> truth = torch.tensor([[[-2.0, 0.0], [2.0, 0.0], [0.0, 3.0]]])
@@ -166,6 +168,8 @@ def normalized_mean_error(
     """
     require_tensor("truth", truth, ("N", "P", 2))
     require_tensor("predicted", predicted, tuple(truth.shape))
+    require_alike("truth", truth, predicted=predicted)
+    truth, predicted = widen(truth, predicted)
     left_eye = require_integer("left_eye", left_eye, low=0, high=truth.shape[1] - 1)
     right_eye = require_integer("right_eye", right_eye, low=0, high=truth.shape[1] - 1)
     if left_eye == right_eye:
@@ -197,6 +201,7 @@ def nearest_landmark_distance(points: Tensor) -> Tensor:
     require_tensor("points", points, ("B", "K", 2))
     if points.shape[1] < 2:
         raise ValueError(f"points: shape {tuple(points.shape)} was given; allowed are at least 2 landmarks")
+    (points,) = widen(points)
     distances = (points.unsqueeze(2) - points.unsqueeze(1)).norm(dim=3)  # (B, K, K)
     itself = torch.eye(points.shape[1], dtype=torch.bool, device=points.device)
     return distances.masked_fill(itself, torch.inf).amin(dim=2).mean(dim=1)
@@ -224,4 +229,5 @@ def landmark_spread(points: Tensor) -> Tensor:
     require_tensor("points", points, ("B", "K", 2))
     if len(points) < 2:
         raise ValueError(f"points: shape {tuple(points.shape)} was given; allowed are at least 2 images")
+    (points,) = widen(points)
     return points.var(dim=0, correction=0).sum(dim=-1).sqrt().mean()

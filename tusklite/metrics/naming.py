@@ -32,7 +32,7 @@ def match_prototypes(assignment: Tensor, classes: Tensor, prototypes: int, class
     """
     counts = _counts(assignment, classes, prototypes, classes_count)
     rows, columns = linear_sum_assignment(counts.numpy(), maximize=True)
-    mapping = torch.full((prototypes,), -1)
+    mapping = torch.full((len(counts),), -1)
     mapping[torch.from_numpy(rows)] = torch.from_numpy(columns)
     return mapping
 
@@ -63,8 +63,8 @@ def majority_class(assignment: Tensor, classes: Tensor, prototypes: int, classes
 
 
 def _counts(assignment: Tensor, classes: Tensor, prototypes: int, classes_count: int) -> Tensor:
-    require_integer("prototypes", prototypes, low=1)
-    require_integer("classes_count", classes_count, low=1)
+    prototypes = require_integer("prototypes", prototypes, low=1)
+    classes_count = require_integer("classes_count", classes_count, low=1)
     assignment = require_labels("assignment", assignment, ("N",), range(prototypes))
     classes = require_labels("classes", classes, assignment.shape, range(classes_count))
     return count_pairs(assignment, classes, prototypes, classes_count)

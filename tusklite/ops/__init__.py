@@ -1,4 +1,8 @@
-"""From maps to points and back, the codebook, and groups without labels: the pieces that methods are made of."""
+"""From maps to points and back, the codebook, and groups without labels: the pieces that methods are made of.
+
+The tensors of a call are of one type and on one device. Half precision is computed in float32 and handed back as it
+came, but for points: they come in float32.
+"""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tusklite.arguments import require_tensor
+from tusklite.arguments import require_alike, require_tensor
 from tusklite.ops.keypoints import splat_profiles
+from tusklite.precision import widen
 
 
 def score_weighted_sum(xy: Tensor, score: Tensor, descriptors: Tensor, height: int, width: int, sigma: float) -> Tensor:
@@ -27,7 +28,8 @@ def score_weighted_sum(xy: Tensor, score: Tensor, descriptors: Tensor, height: i
         `(B, C, H, W)`.
 
     Raises:
-        TypeError, ValueError: shapes that do not go together, sizes below 1, or a sigma that is not above 0.
+        TypeError, ValueError: shapes, types or devices that do not go together, sizes below 1, or a sigma that is not
+            above 0.
 
     Example:
         >>> xy, score = torch.tensor([[[0.0, 0.0], [0.6, 0.0]]]), torch.tensor([[1.0, 0.5]])
@@ -37,7 +39,7 @@ def score_weighted_sum(xy: Tensor, score: Tensor, descriptors: Tensor, height: i
     """
     painted, rows, columns = _painted(xy, score, descriptors, height, width, sigma)
     stripes = torch.einsum("bkc,bkh->bchk", painted, rows)
-    return torch.einsum("bchk,bkw->bchw", stripes, columns)
+    return torch.einsum("bchk,bkw->bchw", stripes, columns).to(descriptors.dtype)
 
 
 def separate_splats(xy: Tensor, score: Tensor, descriptors: Tensor, height: int, width: int, sigma: float) -> Tensor:
@@ -60,7 +62,8 @@ def separate_splats(xy: Tensor, score: Tensor, descriptors: Tensor, height: int,
                 [0., 6.]])
     """
     painted, rows, columns = _painted(xy, score, descriptors, height, width, sigma)
-    return torch.einsum("bkch,bkw->bkchw", painted.unsqueeze(-1) * rows.unsqueeze(-2), columns)
+    canvases = torch.einsum("bkch,bkw->bkchw", painted.unsqueeze(-1) * rows.unsqueeze(-2), columns)
+    return canvases.to(descriptors.dtype)
 
 
 def alpha_blend(layers: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,16 +90,20 @@ def alpha_blend(layers: Tensor) -> tuple[Tensor, Tensor]:
     require_tensor("layers", layers, ("B", "K", "channels + 1", "H", "W"), finite=False)
     if layers.shape[2] < 2:
         raise ValueError("layers: 1 channel was given; allowed is at least one of colour before that of alpha")
-    masks = layers[:, :, -1].softmax(dim=1)  # (B, K, H, W)
-    return (layers[:, :, :-1] * masks.unsqueeze(2)).sum(dim=1), masks
+    (wide,) = widen(layers)
+    masks = wide[:, :, -1].softmax(dim=1)  # (B, K, H, W)
+    return (wide[:, :, :-1] * masks.unsqueeze(2)).sum(dim=1).to(layers.dtype), masks.to(layers.dtype)
 
 
 def _painted(
     xy: Tensor, score: Tensor, descriptors: Tensor, height: int, width: int, sigma: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Descriptors times scores `(B, K, C)`, and the rows `(B, K, H)` and columns `(B, K, W)` of their Gaussians."""
-    rows, columns = splat_profiles(xy, height, width, sigma)
+    require_tensor("xy", xy, ("B", "K", 2), finite=False)
     batch, k = xy.shape[:2]
     require_tensor("score", score, (batch, k), finite=False)
     require_tensor("descriptors", descriptors, (batch, k, "C"), finite=False)
+    require_alike("xy", xy, score=score, descriptors=descriptors)
+    xy, score, descriptors = widen(xy, score, descriptors)
+    rows, columns = splat_profiles(xy, height, width, sigma)
     return descriptors * score.unsqueeze(-1), rows, columns

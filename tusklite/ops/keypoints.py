@@ -8,14 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.arguments import require_integer, require_number, require_tensor
+from tusklite.arguments import require_alike, require_integer, require_number, require_tensor
+from tusklite.precision import at_least_single, widen
+
+FARTHEST = 1e4  # from the middle of an image, in half image widths
+NARROWEST, WIDEST = 1e-6, 1e12  # standard deviations of a Gaussian, in pixels
 
 
 class Keypoints(NamedTuple):
     """The K strongest maxima of each heatmap, strongest first.
 
     Attributes:
-        xy: `(B, K, 2)` refined locations in [-1, 1].
+        xy: `(B, K, 2)` refined locations in [-1, 1], in at least float32.
         score: `(B, K)` the heatmap's value at the maximum; 0 in an empty slot.
         index: `(B, K)` flat position `row * W + column` of the maximum; -1 in an empty slot.
     """
@@ -31,13 +35,13 @@ class Keypoints(NamedTuple):
 
 
 def pixel_centres(size: int, like: Tensor) -> Tensor:
-    """Coordinates in [-1, 1] of the centres of `size` pixels: `(2 i + 1) / size - 1`.
+    """Coordinates in [-1, 1] of the centres of `size` pixels: `(2 i + 1) / size - 1`, in at least float32.
 
     Example:
         >>> pixel_centres(4, torch.zeros(1))
         tensor([-0.7500, -0.2500,  0.2500,  0.7500])
     """
-    return (torch.arange(size, device=like.device, dtype=like.dtype) * 2 + 1) / size - 1
+    return (torch.arange(size, device=like.device, dtype=at_least_single(like.dtype)) * 2 + 1) / size - 1
 
 
 def spatial_softmax(logits: Tensor) -> Tensor:
@@ -67,7 +71,7 @@ def soft_argmax(probs: Tensor) -> Tensor:
         probs: `(B, K, H, W)` maps that are at least 0 and sum to 1.
 
     Returns:
-        `(B, K, 2)` points `(x, y)` in [-1, 1].
+        `(B, K, 2)` points `(x, y)` in [-1, 1]; in float32 for maps in half precision, which places no point.
 
     Raises:
         TypeError, ValueError: not a finite floating-point tensor of four dimensions.
@@ -80,6 +84,7 @@ def soft_argmax(probs: Tensor) -> Tensor:
     """
     require_tensor("probs", probs, ("B", "K", "H", "W"))
     height, width = probs.shape[-2:]
+    (probs,) = widen(probs)
     x = probs.sum(dim=-2) @ pixel_centres(width, probs)
     y = probs.sum(dim=-1) @ pixel_centres(height, probs)
     return torch.stack([x, y], dim=-1)  # (B, K, 2)
@@ -93,7 +98,7 @@ def non_max_suppression(heatmap: Tensor, window: int) -> Tensor:
 
     Args:
         heatmap: `(B, 1, H, W)` scores.
-        window: odd side of the square window, in pixels of the map.
+        window: odd side of the square window, in pixels of the map; one that is larger than the map is all of it.
 
     Returns:
         `(B, 1, H, W)` bool.
@@ -106,7 +111,7 @@ def non_max_suppression(heatmap: Tensor, window: int) -> Tensor:
         tensor([[[[False,  True, False,  True]]]])
     """
     require_tensor("heatmap", heatmap, ("B", 1, "H", "W"))
-    require_integer("window", window, low=1, odd=True)
+    window = require_integer("window", window, low=1, odd=True)
     return heatmap == window_maximum(heatmap.detach(), window)
 
 
@@ -120,12 +125,22 @@ def window_maximum(maps: Tensor, window: int) -> Tensor:
     Returns:
         `(B, C, H, W)`.
 
+    Raises:
+        TypeError, ValueError: a window that is no odd integer of at least 1.
+
     Example:
         >>> window_maximum(torch.tensor([[[[1.0, 3.0, 2.0, 0.0]]]]), window=3)
         tensor([[[[3., 3., 3., 2.]]]])
     """
-    along_rows = F.max_pool2d(maps, (1, window), stride=1, padding=(0, window // 2))
-    return F.max_pool2d(along_rows, (window, 1), stride=1, padding=(window // 2, 0))
+    window = require_integer("window", window, low=1, odd=True)
+    rows, columns = (_within(window, size) for size in maps.shape[-2:])
+    along_rows = F.max_pool2d(maps, (1, columns), stride=1, padding=(0, columns // 2))
+    return F.max_pool2d(along_rows, (rows, 1), stride=1, padding=(rows // 2, 0))
+
+
+def _within(window: int, size: int) -> int:
+    """The window along an axis: no larger than what reaches from any pixel to both ends of the map."""
+    return min(window, 2 * size - 1)
 
 
 def _first_of_equals(maxima: Tensor, window: int) -> Tensor:
@@ -137,10 +152,11 @@ def _first_of_equals(maxima: Tensor, window: int) -> Tensor:
 
 
 def _gather_windows(heatmap: Tensor, index: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Values, columns, rows and inside-the-map mask, each `(B, K, window²)`, of the windows around flat positions."""
+    """Values, columns, rows and inside-the-map mask, each `(B, K, n)`, of the n pixels around flat positions."""
     height, width = heatmap.shape[-2:]
-    offset = torch.arange(window, device=heatmap.device) - window // 2
-    row_offset, column_offset = torch.meshgrid(offset, offset, indexing="ij")
+    sides = (_within(window, height), _within(window, width))
+    offsets = (torch.arange(side, device=heatmap.device) - side // 2 for side in sides)
+    row_offset, column_offset = torch.meshgrid(*offsets, indexing="ij")
     rows = (index // width).unsqueeze(-1) + row_offset.flatten()
     columns = (index % width).unsqueeze(-1) + column_offset.flatten()
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
@@ -153,12 +169,14 @@ def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 
     """Find the K strongest maxima and refine each by a soft-argmax in its window (Jin et al. 2022, section 3.1).
 
     The choice of the maxima is not differentiable; the refined locations and the scores are. Where a heatmap has fewer
-    than K maxima, the slots left over have index -1, score 0 and lie at the image's centre.
+    than K maxima, the slots left over have index -1, score 0 and lie at the image's centre. Of a heatmap in half
+    precision the locations come in float32.
 
     Args:
         heatmap: `(B, 1, H, W)` scores, by convention in [0, 1].
         k: how many keypoints, from 1 to H·W.
-        window: odd side, in pixels of the map, of the window of both the suppression and the soft-argmax.
+        window: odd side, in pixels of the map, of the window of both the suppression and the soft-argmax; one that is
+            larger than the map is all of it.
         temperature: divides the scores before the soft-argmax's softmax. Small: the maximum itself. Large: the mean of
             the window, whatever lies in it.
 
@@ -177,10 +195,11 @@ def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 
         >>> points.index
         tensor([[8]])
     """
+    window = require_integer("window", window, low=1, odd=True)
     maxima = _first_of_equals(non_max_suppression(heatmap, window), window)
     height, width = heatmap.shape[-2:]
-    require_integer("k", k, low=1, high=height * width)
-    require_number("temperature", temperature, open_low=True)
+    k = require_integer("k", k, low=1, high=height * width)
+    temperature = require_number("temperature", temperature, open_low=True)
 
     candidates = heatmap.detach().masked_fill(~maxima, float("-inf")).flatten(1)
     order = candidates.argsort(dim=1, descending=True, stable=True)[:, :k]  # (B, K)
@@ -188,9 +207,14 @@ def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 
     score = torch.where(found, heatmap.flatten(1).gather(1, order), 0)
 
     values, columns, rows, inside = _gather_windows(heatmap, order, window)
+    (values,) = widen(values)
+    temperature = max(temperature, 1e-30)  # below it, nothing but the largest has a weight in any case
+    # A quotient that would be infinite is taken from the largest value; others are left as they are.
+    largest = values.detach().amax(dim=-1, keepdim=True)
+    values = values - torch.where(largest.abs() > 1e30 * temperature, largest, 0)
     weight = (values / temperature).masked_fill(~inside, float("-inf")).softmax(dim=-1)
-    x = (weight * ((2 * columns + 1) / width - 1)).sum(dim=-1)
-    y = (weight * ((2 * rows + 1) / height - 1)).sum(dim=-1)
+    x = (weight * ((2 * columns + 1).to(weight) / width - 1)).sum(dim=-1)
+    y = (weight * ((2 * rows + 1).to(weight) / height - 1)).sum(dim=-1)
     xy = torch.where(found.unsqueeze(-1), torch.stack([x, y], dim=-1), 0)
     return Keypoints(xy, score, torch.where(found, order, -1))
 
@@ -198,7 +222,8 @@ def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 
 def sample_descriptors(features: Tensor, xy: Tensor) -> Tensor:
     """Read the feature map at points, by bilinear interpolation (Jin et al. 2022, section 3.1).
 
-    Beyond the outermost pixel centres the map is continued by its border.
+    Beyond the outermost pixel centres the map is continued by its border. A point that is NaN, such as one that a warp
+    does not show, has a descriptor of NaN.
 
     Args:
         features: `(B, C, H, W)`.
@@ -208,7 +233,7 @@ def sample_descriptors(features: Tensor, xy: Tensor) -> Tensor:
         `(B, K, C)`.
 
     Raises:
-        TypeError, ValueError: wrong shapes or dtypes, or another batch size in `xy`.
+        TypeError, ValueError: wrong shapes, types or devices that differ, or another batch size in `xy`.
 
     Example:
         >>> features = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
@@ -218,12 +243,20 @@ def sample_descriptors(features: Tensor, xy: Tensor) -> Tensor:
     """
     require_tensor("features", features, ("B", "C", "H", "W"), finite=False)
     require_tensor("xy", xy, (features.shape[0], "K", 2), finite=False)
-    sampled = F.grid_sample(features, xy.unsqueeze(2).to(features.dtype), padding_mode="border", align_corners=False)
-    return sampled.squeeze(-1).transpose(1, 2)  # (B, K, C)
+    require_alike("features", features, xy=xy)
+    maps, points = widen(features, xy)
+    nowhere = points.isnan().any(dim=-1, keepdim=True)  # (B, K, 1)
+    grid = points.masked_fill(nowhere, 0).unsqueeze(2)
+    sampled = F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
+    descriptors = sampled.squeeze(-1).transpose(1, 2)  # (B, K, C)
+    return descriptors.masked_fill(nowhere, torch.nan).to(features.dtype)
 
 
 def _axis_profile(position: Tensor, size: int, sigma: float) -> Tensor:
     """A Gaussian along one axis, summing to 1: a softmax, which cannot divide 0 by 0 however narrow it is."""
+    # Within these bounds no square and no quotient is infinite. Beyond them the Gaussian is one pixel anyhow.
+    position = position.clamp(-FARTHEST, FARTHEST)
+    sigma = min(max(sigma, NARROWEST), WIDEST)
     distance = (position.unsqueeze(-1) - pixel_centres(size, position)) * (size / 2)  # pixels
     return (-(distance**2) / (2 * sigma**2)).softmax(dim=-1)
 
@@ -231,8 +264,10 @@ def _axis_profile(position: Tensor, size: int, sigma: float) -> Tensor:
 def splat_gaussians(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
     """Put each point on a map of its own as a Gaussian that sums to 1 (Jin et al. 2022, section 3.2).
 
+    It sums to 1 for every sigma and wherever a point lies, also far outside: then all of it is at the border.
+
     Args:
-        xy: `(B, K, 2)` points in [-1, 1].
+        xy: `(B, K, 2)` points in [-1, 1]. Only one that is NaN has a map of NaN.
         height: rows of the map.
         width: columns of the map.
         sigma: standard deviation in pixels of the map.
@@ -247,8 +282,9 @@ def splat_gaussians(xy: Tensor, height: int, width: int, sigma: float) -> Tensor
         >>> splat_gaussians(torch.zeros(1, 1, 2), height=1, width=3, sigma=0.5).round(decimals=3)
         tensor([[[[0.1070, 0.7870, 0.1070]]]])
     """
-    rows, columns = splat_profiles(xy, height, width, sigma)
-    return rows.unsqueeze(-1) * columns.unsqueeze(-2)
+    require_tensor("xy", xy, ("B", "K", 2), finite=False)
+    rows, columns = splat_profiles(*widen(xy), height, width, sigma)
+    return (rows.unsqueeze(-1) * columns.unsqueeze(-2)).to(xy.dtype)
 
 
 def splat_profiles(xy: Tensor, height: int, width: int, sigma: float) -> tuple[Tensor, Tensor]:
@@ -266,7 +302,9 @@ def splat_profiles(xy: Tensor, height: int, width: int, sigma: float) -> tuple[T
         (torch.Size([2, 5, 4]), torch.Size([2, 5, 6]))
     """
     require_tensor("xy", xy, ("B", "K", 2), finite=False)
-    require_integer("height", height, low=1)
-    require_integer("width", width, low=1)
-    require_number("sigma", sigma, open_low=True)
-    return _axis_profile(xy[..., 1], height, sigma), _axis_profile(xy[..., 0], width, sigma)
+    height = require_integer("height", height, low=1)
+    width = require_integer("width", width, low=1)
+    sigma = require_number("sigma", sigma, open_low=True)
+    (points,) = widen(xy)
+    rows, columns = _axis_profile(points[..., 1], height, sigma), _axis_profile(points[..., 0], width, sigma)
+    return rows.to(xy.dtype), columns.to(xy.dtype)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_integer, require_tensor
 from tusklite.ops.prototypes import spherical_kmeans
+from tusklite.precision import widen
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def neighbour_graph(descriptors: Tensor, neighbours: int = 10) -> sparse.csr_mat
     """
     require_tensor("descriptors", descriptors, ("N", "C"))
     n = len(descriptors)
-    require_integer("neighbours", neighbours, low=1, high=n - 1)
+    neighbours = require_integer("neighbours", neighbours, low=1, high=n - 1)
+    (descriptors,) = widen(descriptors)
     columns = []
     for rows in torch.arange(n, device=descriptors.device).split(1024):
         similarity = descriptors[rows] @ descriptors.T
@@ -126,7 +128,7 @@ def merge_by_information(joint: np.ndarray, groups: int) -> np.ndarray:
         >>> merge_by_information(np.array([[0.2, 0.1, 0.0], [0.1, 0.2, 0.0], [0.0, 0.0, 0.4]]), groups=2).tolist()
         [0, 0, 1]
     """
-    require_integer("groups", groups, low=1, high=len(joint))
+    groups = require_integer("groups", groups, low=1, high=len(joint))
     joint = joint.copy()
     group_of = np.arange(len(joint))
     while len(joint) > groups:
@@ -211,11 +213,14 @@ def choose_partition(
         torch.Size([3, 1])
     """
     require_tensor("descriptors", descriptors, ("N", "C"))
-    require_integer("groups", groups, low=1, high=len(descriptors) - 1)
+    groups = require_integer("groups", groups, low=1, high=len(descriptors) - 1)
+    judged_after = require_integer("judged_after", judged_after, low=1)
+    restarts = require_integer("restarts", restarts, low=0)
     for name, labels in (given or {}).items():
         if labels.shape != descriptors.shape[:1]:
             shape, allowed = tuple(labels.shape), (len(descriptors),)
             raise ValueError(f"given: {name!r} of shape {shape} was given; allowed is {allowed}")
+    (descriptors,) = widen(descriptors)
     graph = neighbour_graph(descriptors, neighbours)
     candidates: dict[str, np.ndarray] = {}
 
@@ -255,12 +260,18 @@ def group_means(descriptors: Tensor, labels: Tensor, groups: int) -> tuple[Tenso
     Returns:
         means `(M, C)` of unit length (0 for an empty group), and shares `(M,)` that sum to 1.
 
+    Raises:
+        TypeError, ValueError: no finite floating-point descriptors of this shape, or groups below 1.
+
     Example:
         >>> means, shares = group_means(torch.eye(2)[[0, 0, 1]], torch.tensor([0, 0, 1]), 2)
         >>> means.tolist(), shares.tolist()
         ([[1.0, 0.0], [0.0, 1.0]], [0.6666666865348816, 0.3333333432674408])
     """
-    sums = torch.zeros(groups, descriptors.shape[1], dtype=descriptors.dtype, device=descriptors.device)
-    sums.index_add_(0, labels, descriptors)
-    shares = torch.bincount(labels, minlength=groups).to(descriptors.dtype) / len(labels)
-    return torch.nn.functional.normalize(sums, dim=1), shares
+    require_tensor("descriptors", descriptors, ("N", "C"))
+    groups = require_integer("groups", groups, low=1)
+    (wide,) = widen(descriptors)
+    sums = torch.zeros(groups, wide.shape[1], dtype=wide.dtype, device=wide.device)
+    sums.index_add_(0, labels, wide)
+    shares = torch.bincount(labels, minlength=groups).to(wide) / len(labels)
+    return torch.nn.functional.normalize(sums, dim=1).to(descriptors.dtype), shares.to(descriptors.dtype)

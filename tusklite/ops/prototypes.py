@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tusklite.arguments import require_integer, require_number, require_tensor
+from tusklite.arguments import require_alike, require_integer, require_number, require_tensor
+from tusklite.precision import at_least_single, widen
 
 
 class Prototypes(nn.Module):
@@ -34,8 +35,8 @@ class Prototypes(nn.Module):
         self, count: int, channels: int, spread: float = 0.02, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
-        require_integer("count", count, low=1)
-        require_integer("channels", channels, low=1)
+        count = require_integer("count", count, low=1)
+        channels = require_integer("channels", channels, low=1)
         self.spread = require_number("spread", spread)
         self.means = nn.Parameter(F.normalize(torch.randn(count, channels, generator=generator), dim=1))
         self.register_buffer("weights", torch.full((count,), 1 / count))
@@ -45,17 +46,28 @@ class Prototypes(nn.Module):
 
         The gradient reaches the descriptors alone: prototypes are moved by the transport term, in steps of their own.
 
+        Raises:
+            TypeError, ValueError: descriptors of another length, type or device than the prototypes, or an inverse
+                temperature that is not above 0.
+
         Example:
             >>> prototypes = Prototypes(2, 2)
             >>> prototypes.restart(torch.eye(2))
             >>> prototypes.soft_assign(torch.tensor([[0.6, 0.8]]), inverse_temperature=10.0)
             tensor([[0.1192, 0.8808]])
         """
-        return (inverse_temperature * (descriptors @ F.normalize(self.means.detach(), dim=1).T)).softmax(dim=-1)
+        self._require_descriptors(descriptors)
+        inverse_temperature = require_number("inverse_temperature", inverse_temperature, open_low=True)
+        wide, means = widen(descriptors, self.means.detach())
+        chances = (inverse_temperature * (wide @ F.normalize(means, dim=1).T)).softmax(dim=-1)
+        return chances.to(descriptors.dtype)
 
     @torch.no_grad()
     def assign(self, descriptors: Tensor) -> Tensor:
         """The nearest prototype of each descriptor: `(..., C)` of unit length to `(...)` integers from 0 to M - 1.
+
+        Raises:
+            TypeError, ValueError: descriptors of another length, type or device than the prototypes.
 
         Example:
             >>> prototypes = Prototypes(2, 2)
@@ -63,7 +75,9 @@ class Prototypes(nn.Module):
             >>> prototypes.assign(torch.tensor([[0.6, 0.8], [1.0, 0.0]]))
             tensor([1, 0])
         """
-        return (descriptors @ F.normalize(self.means, dim=1).T).argmax(dim=-1)
+        self._require_descriptors(descriptors)
+        wide, means = widen(descriptors, self.means)
+        return (wide @ F.normalize(means, dim=1).T).argmax(dim=-1)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw n descriptors of unit length from the mixture, each mode as often as its weight says.
@@ -90,10 +104,11 @@ class Prototypes(nn.Module):
                     [1., 0.],
                     [0., 1.]])
         """
-        require_integer("n", n, low=1)
-        means = F.normalize(self.means, dim=1).repeat_interleave(whole_shares(self.weights, n), dim=0, output_size=n)
+        n = require_integer("n", n, low=1)
+        (means,) = widen(self.means)
+        means = F.normalize(means, dim=1).repeat_interleave(whole_shares(self.weights, n), dim=0, output_size=n)
         noise = torch.randn(means.shape, generator=generator, device=generator.device if generator else None)
-        return F.normalize(means + self.spread * noise.to(means), dim=1)
+        return F.normalize(means + self.spread * noise.to(means), dim=1).to(self.means.dtype)
 
     @torch.no_grad()
     def count(self, descriptors: Tensor, momentum: float = 0.0) -> Tensor:
@@ -107,7 +122,7 @@ class Prototypes(nn.Module):
             `(M,)` how many descriptors each prototype won.
 
         Raises:
-            TypeError, ValueError: another shape, none at all, NaN, or a momentum out of range.
+            TypeError, ValueError: another shape, type or device, none at all, NaN, or a momentum out of range.
 
         Example:
             >>> prototypes = Prototypes(2, 2)
@@ -118,9 +133,10 @@ class Prototypes(nn.Module):
             tensor([0.7500, 0.2500])
         """
         require_tensor("descriptors", descriptors, ("N", self.means.shape[1]))
-        require_number("momentum", momentum, high=1.0)
+        momentum = require_number("momentum", momentum, high=1.0)
         won = torch.bincount(self.assign(descriptors), minlength=len(self.weights))
-        self.weights.lerp_(won / won.sum(), 1 - momentum)
+        shares = won.to(at_least_single(self.weights.dtype)) / won.sum()
+        self.weights.lerp_(shares.to(self.weights), 1 - momentum)
         return won
 
     @torch.no_grad()
@@ -128,7 +144,7 @@ class Prototypes(nn.Module):
         """Put the prototypes at the directions of `means` `(M, C)`, with mixture `weights` `(M,)` (equal where None).
 
         Raises:
-            TypeError, ValueError: another shape, NaN, or weights that are negative or all 0.
+            TypeError, ValueError: another shape, type or device, NaN, or weights that are negative or all 0.
 
         Example:
             >>> prototypes = Prototypes(2, 2)
@@ -138,11 +154,13 @@ class Prototypes(nn.Module):
                     [0., 1.]])
         """
         require_tensor("means", means, tuple(self.means.shape))
+        require_alike("the prototypes", self.means, means=means)
         self.means.copy_(F.normalize(means, dim=1))
         if weights is None:
             self.weights.fill_(1 / len(self.weights))
         else:
             require_tensor("weights", weights, tuple(self.weights.shape))
+            require_alike("the prototypes", self.means, weights=weights)
             if weights.min() < 0 or weights.max() == 0:
                 raise ValueError("weights: negative or all 0 were given; allowed are shares of at least 0")
             self.weights.copy_(weights / weights.sum())
@@ -152,14 +170,30 @@ class Prototypes(nn.Module):
         """Give every mean length 1 again, as after each step of the optimiser that moves them."""
         self.means.copy_(F.normalize(self.means, dim=1))
 
+    def _require_descriptors(self, descriptors: Tensor) -> None:
+        channels = self.means.shape[1]
+        if not isinstance(descriptors, Tensor):
+            raise TypeError(f"descriptors: {type(descriptors).__name__} was given; allowed is a torch.Tensor")
+        if descriptors.shape[-1:] != (channels,):
+            raise ValueError(
+                f"descriptors: shape {tuple(descriptors.shape)} was given; allowed is (..., {channels}), "
+                "the length of a prototype"
+            )
+        require_alike("the prototypes", self.means, descriptors=descriptors)
+
 
 def whole_shares(weights: Tensor, n: int) -> Tensor:
     """Split n into whole numbers in proportion to `weights` `(M,)`, by the largest remainders; ties go to the first.
+
+    Raises:
+        TypeError, ValueError: another shape, NaN, or n below 0.
 
     Example:
         >>> whole_shares(torch.tensor([0.5, 0.25, 0.25]), 7)
         tensor([3, 2, 2])
     """
+    require_tensor("weights", weights, ("M",))
+    n = require_integer("n", n, low=0)
     shared = weights.cpu().double()  # on the CPU, since mps has no float64
     exact = shared / shared.sum() * n
     shares = exact.floor().long()
@@ -184,7 +218,7 @@ def spherical_kmeans(
         fits its own mean worst.
 
     Raises:
-        TypeError, ValueError: wrong shape, or more prototypes than descriptors.
+        TypeError, ValueError: wrong shape, more prototypes than descriptors, or iterations below 0.
 
     Example:
         >>> points = F.normalize(torch.tensor([[1.0, 0.1], [1.0, -0.1], [-0.1, 1.0], [0.1, 1.0]]), dim=1)
@@ -193,7 +227,10 @@ def spherical_kmeans(
         [[0.0, 1.0], [1.0, 0.0]]
     """
     require_tensor("descriptors", descriptors, ("N", "C"))
-    require_integer("count", count, low=1, high=len(descriptors))
+    count = require_integer("count", count, low=1, high=len(descriptors))
+    iterations = require_integer("iterations", iterations, low=0)
+    given = descriptors.dtype
+    (descriptors,) = widen(descriptors)
     means = _plus_plus_seeds(descriptors, count, generator)
     for _ in range(iterations):
         similarity, nearest = (descriptors @ means.T).max(dim=1)
@@ -202,7 +239,7 @@ def spherical_kmeans(
         if empty.any():
             sums[empty] = descriptors[similarity.argsort()[: int(empty.sum())]]
         means = F.normalize(sums, dim=1)
-    return means
+    return means.to(given)
 
 
 def _plus_plus_seeds(descriptors: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
