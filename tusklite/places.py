@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CACHE_FOLDER = "the user's cache folder"
+
 
 def source_root() -> Path | None:
     """The project's folder where tusklite runs from its sources (as after `make`), else None."""
@@ -35,18 +37,31 @@ def results_folder() -> Path:
 def data_folder(root: str | os.PathLike[str] | None) -> tuple[Path, str]:
     """The folder that data lie in and what to call it: `root`, else $TUSKLITE_DATA, else the user's cache folder.
 
+    Raises:
+        ValueError: it is a file, or there is no home for a cache folder; the message says what named it.
+
     Example:
         >>> data_folder("/data")[1]
         'the folder given as root'
     """
     if root is not None:
-        folder, place = Path(root), "the folder given as root"
+        named_by, folder, place = "root", Path(root), "the folder given as root"
     elif os.environ.get("TUSKLITE_DATA"):
-        folder, place = Path(os.environ["TUSKLITE_DATA"]), "TUSKLITE_DATA"
+        named_by, folder, place = "TUSKLITE_DATA", Path(os.environ["TUSKLITE_DATA"]), "TUSKLITE_DATA"
     else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tusklite"
-        place = "the user's cache folder"
-    return folder.expanduser().resolve(), place
+        named_by, place = "XDG_CACHE_HOME", CACHE_FOLDER
+        folder = Path(os.environ.get(named_by) or "~/.cache") / "tusklite"
+    try:
+        folder = folder.expanduser()
+    except RuntimeError as reason:
+        raise ValueError(
+            f"{named_by}: {folder} needs a home folder, and none is known; allowed is a folder's full path, in "
+            "TUSKLITE_DATA or as root"
+        ) from reason
+    folder = folder.resolve()
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ValueError(f"{named_by}: {folder} was given, which is a file; allowed is a folder")
+    return folder, place
 
 
 def notebook_path(name: str) -> Path:

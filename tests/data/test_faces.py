@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import tarfile
 import time
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from face_files import CELEBA_NAMES, spot_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 from torch import Tensor
 
 from tusklite.data import FaceLandmarks, load_faces
@@ -383,6 +384,11 @@ def test_damaged_celeba(celeba: Path, file: str, old: str, new: str, message: st
     [
         ("", r"columns none; allowed are file, x1, y1"),
         ("file\na.png\n", r"columns file; allowed are file"),
+        (
+            ",x1,y1\na.png,1,2\n",
+            r"columns one without a name, x1, y1; .* pandas writes them with to_csv\(\.\.\., index=F",
+        ),
+        ("file;x1;y1\n", r"columns file;x1;y1; allowed are .* with commas between them"),
         ("name,x1,y1\n", r"columns name, x1, y1; allowed"),
         ("file,x1,y1,x2\n", r"allowed are file, x1, y1"),
         ("file,y1,x1\n", r"allowed are file, x1, y1"),
@@ -400,6 +406,170 @@ def test_bad_point_files(folder: Path, text: str, message: str) -> None:
     (folder / "points.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         FaceLandmarks("train", "folder", folder, points=folder / "points.csv")
+
+
+def test_a_column_of_row_numbers_is_passed_over(folder: Path) -> None:
+    """As pandas writes its index: without a name, or read and written again, once or more."""
+    plain = (folder / "points.csv").read_text()
+    expected = load_faces("folder", folder, 16, folder / "points.csv")
+    for names in ("", "Unnamed: 0", "Unnamed: 0.1,Unnamed: 0"):
+        header, *rows = plain.splitlines()
+        more = [",".join([str(number)] * len(names.split(","))) for number in range(len(rows))]
+        lines = [f"{names},{header}", *(f"{first},{row}" for first, row in zip(more, rows, strict=True))]
+        (folder / "points.csv").write_text("\n".join(lines) + "\n")
+        found = load_faces("folder", folder, 16, folder / "points.csv")
+        assert found.point_names == expected.point_names
+        torch.testing.assert_close(found.points, expected.points, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_point_file_that_pandas_wrote(folder: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"file": ["a.png", "b.jpg"], "x1": [3.0, 4], "y1": [5.5, float("nan")]})
+    frame.loc[1, "x1"] = float("nan")
+    frame.to_csv(folder / "points.csv")
+    found = load_faces("folder", folder, 16, folder / "points.csv")
+    assert found.labelled.tolist() == [True] + [False] * 6
+
+
+@pytest.mark.parametrize("point", ["-0.5,-0.5", "66.5,74.5"])
+def test_points_on_the_edge_and_in_what_is_cropped_away_are_kept(folder: Path, point: str) -> None:
+    (folder / "points.csv").write_text(f"file,nose_x,nose_y\nb.jpg,,\na.png,{point}\n")
+    assert load_faces("folder", folder, 16, folder / "points.csv").labelled.tolist() == [True] + [False] * 6
+
+
+@pytest.mark.parametrize("point", ["-0.51,3", "66.6,3", "3,-1", "3,75", "9999,3", "3,-1e+30"])
+def test_points_outside_their_picture_are_refused(folder: Path, point: str) -> None:
+    (folder / "points.csv").write_text(f"file,nose_x,nose_y\nb.jpg,,\na.png,{point}\n")
+    x, y = point.split(",")
+    said = f"points.csv, row 2: nose at x {x}, y {y} was given, outside a.png; allowed are x from -0.5 to 66.5 and y fr"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        load_faces("folder", folder, 16, folder / "points.csv")
+
+
+def test_published_points_may_lie_outside(published_mtfl: Path) -> None:
+    """Published annotations are what they are: a mouth beyond the picture's edge has been measured against."""
+    path = published_mtfl / "MTFL" / "testing.txt"
+    numbers = " ".join(["-3.5", *["20"] * 9])
+    path.write_text("".join(f"{name} {numbers} 1 2 2 3\n" for name in MTFL_TEST))
+    assert load_faces(root=published_mtfl).points[6:, 0, 0].tolist() == pytest.approx([-6 / 150 - 1] * 2)
+
+
+def test_hidden_pictures_are_passed_over(folder: Path) -> None:
+    before = load_faces("folder", folder, 16)
+    (folder / ".ipynb_checkpoints").mkdir()
+    shutil.copy(folder / "a.png", folder / ".ipynb_checkpoints" / "a-checkpoint.png")
+    (folder / "._a.png").write_bytes(b"\0\5\x16\7 what macOS keeps of a file")
+    (folder / "deep" / ".trash" / "er").mkdir(parents=True)
+    (folder / "deep" / ".trash" / "er" / "x.jpg").write_bytes(b"no picture")
+    after = load_faces("folder", folder, 16)
+    assert torch.equal(after.images, before.images)
+    assert after.sha256 == before.sha256
+    (folder / "deep" / "c.PNG").unlink()
+    (folder / "deep" / "er" / "d.jpeg").unlink()
+    with pytest.raises(ValueError, match=r"holds no pictures; allowed are .* whose names do not begin with a dot"):
+        load_faces("folder", folder / "deep", 16)
+
+
+def test_names_that_macos_takes_apart_are_found(tmp_path: Path) -> None:
+    """é may be stored as one letter, or as e and an accent; a table has it as it was typed."""
+    root = tmp_path / "pictures"
+    root.mkdir()
+    composed, apart = "caf\u00e9.png", "cafe\u0301.png"
+    for stored, typed in ((apart, composed), (composed, apart)):
+        for path in root.iterdir():
+            path.unlink()
+        Image.new("RGB", (20, 20)).save(root / stored)
+        (root / "points.csv").write_text(f"file,x1,y1\n{typed},3,4\n", encoding="utf-8")
+        whole = load_faces("folder", root, 16, root / "points.csv")
+        assert whole.labelled.tolist() == [True]
+        rows = [split for split in SPLITS if len(whole.splits[split])]
+        assert rows == [split_of(composed)]
+
+
+def split_of(name: str) -> str:
+    last = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10
+    return "train" if last < 8 else "validation" if last == 8 else "test"
+
+
+def later(path: Path) -> None:
+    """Date a file as one that was written a second later, even where a file system's clock is coarse."""
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+
+
+def test_changed_files_of_a_folder_are_read_anew(folder: Path) -> None:
+    seen = [load_faces("folder", folder, 16, folder / "points.csv")]
+    assert (
+        FaceLandmarks("train", "folder", folder, 16, folder / "points.csv")._whole
+        is FaceLandmarks("train", "folder", folder, 16, folder / "points.csv")._whole
+    ), "what has not changed is read once"
+
+    def look() -> None:
+        seen.append(load_faces("folder", folder, 16, folder / "points.csv"))
+        assert len({source.sha256 for source in seen}) == len(seen)
+
+    pixels = np.asarray(Image.open(folder / "a.png"))
+    Image.fromarray(255 - pixels).save(folder / "a.png")
+    later(folder / "a.png")
+    look()
+    (folder / "g.png").unlink()
+    look()
+    Image.fromarray(pixels).save(folder / "h.png")
+    look()
+    text = (folder / "points.csv").read_text()
+    (folder / "points.csv").write_text(text.replace("33.5", "34.5"))
+    later(folder / "points.csv")
+    look()
+
+
+def test_changed_files_of_mtfl_are_read_anew(published_mtfl: Path, packed_mtfl: Path) -> None:
+    before = load_faces(root=published_mtfl, image_size=32)
+    path = published_mtfl / "MTFL" / MTFL_TRAIN[1]
+    Image.new("RGB", (250, 250), "red").save(path)
+    later(path)
+    after = load_faces(root=published_mtfl, image_size=32)
+    assert (after.images != before.images).flatten(1).any(1).tolist() == [False, True] + [False] * 6
+    listed = published_mtfl / "MTFL" / "testing.txt"
+    listed.write_text(listed.read_text().splitlines()[0] + "\n")
+    assert len(load_faces(root=published_mtfl, image_size=32).splits["test"]) == 1
+
+    before = load_faces(root=packed_mtfl)
+    path = packed_mtfl / "mtfl" / "mtfl_landmarks.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **{**arrays, "points_xy": arrays["points_xy"] + 1})
+    later(path)
+    moved = load_faces(root=packed_mtfl).points - before.points
+    torch.testing.assert_close(moved[before.labelled], torch.full((7, 5, 2), 2 / 80))
+
+
+def test_changed_files_of_celeba_are_read_anew(celeba: Path) -> None:
+    before = load_faces("celeba", celeba)
+    path = celeba / "celeba_lists" / "mafl_testing.txt"
+    path.write_text(f"{CELEBA_NAMES[7]}\n{CELEBA_NAMES[1]}\n")
+    later(path)
+    assert load_faces("celeba", celeba).splits["test"].tolist() == [1, 7]
+    assert before.splits["test"].tolist() == [1, 5]
+    (celeba / "celeba" / "img_align_celeba" / CELEBA_NAMES[3]).unlink()
+    later(celeba / "celeba" / "img_align_celeba")
+    with pytest.raises(ValueError, match=rf"names {CELEBA_NAMES[3]}, which is not in"):
+        load_faces("celeba", celeba)
+
+
+@pytest.mark.parametrize("name", ["training.txt", "list_landmarks_align_celeba.txt", "mafl_testing.txt", "points.csv"])
+def test_a_list_that_cannot_be_read_is_named(
+    published_mtfl: Path, celeba: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    roots = {"training.txt": ("mtfl", published_mtfl, 80, None), "points.csv": ("folder", folder, 80, folder / name)}
+    with pytest.raises(ValueError, match=rf"{name}: cannot be read \(Permission denied\)"):
+        load_faces(*roots.get(name, ("celeba", celeba, 80, None)))
 
 
 def test_damaged_picture(folder: Path) -> None:
@@ -424,6 +594,12 @@ def test_real_mtfl_counts(real: dict[str, FaceLandmarks]) -> None:
     assert real["test"].labelled.all()
     for faces in real.values():
         assert faces.points[faces.labelled].abs().max() < 1
+
+
+def test_real_mtfl_is_what_results_were_recorded_with(real: dict[str, FaceLandmarks]) -> None:
+    if features.version("libjpeg_turbo") is None:
+        pytest.skip("another JPEG decoder may round otherwise")
+    assert real["train"].sha256 == "de2f2ce2e7f9faec2c203b1009bc40cbc97f1c07792874b3ffadf2babb96267d"
 
 
 def test_real_mtfl_mean_shape(real: dict[str, FaceLandmarks]) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tusklite.data import FaceLandmarks, MNISTHard, SingleDigits
-from tusklite.data.loader import _Reading, batch_indices, batches
+from tusklite.data.loader import _Reading, _signals_held_back, batch_indices, batches
 
 # With one processor torch advises against two workers; Python 3.12 and later against a fork beside threads.
 pytestmark = [
@@ -191,8 +191,21 @@ def test_workers_outlive_nobody(start_reader: Callable) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="a signal to a group of processes is POSIX")
-def test_workers_that_are_not_forked(start_reader: Callable) -> None:
+def test_a_signal_does_not_take_a_worker_that_is_starting(start_reader: Callable) -> None:
+    """Workers that are not forked import torch for seconds; one of the two has read before the other has begun."""
     process = start_reader("noted", "spawn")
     os.killpg(process.pid, signal.SIGINT)
     printed, complaints = process.communicate(timeout=300)
     assert (printed, complaints, process.returncode) == ("read on: 50 workers left: 0\n", "", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a signal is sent to the process itself")
+def test_a_signal_while_workers_start_is_not_lost() -> None:
+    noted = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    try:
+        with _signals_held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert noted == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)

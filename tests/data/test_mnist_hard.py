@@ -219,10 +219,21 @@ def test_training_scenes_never_yield_truth(digits: dict[str, Digits]) -> None:
     train = MNISTHard("train", 10, digits["train"])
     with pytest.raises(ValueError, match="with_truth: True was given for split 'train'"):
         train.scenes([0], with_truth=True)
-    assert train[3][1:] == train.scenes([3])[1:] == (None, None, None)
+    assert train[3]._fields == ("image",)
+    assert train.scenes([3])[1:] == (None, None, None)
     test = MNISTHard("test", 10, digits["test"])
     assert test.scenes([3])[1:] == (None, None, None)
     assert all(field is not None for field in test[3])
+
+
+def test_digits_that_are_none_or_of_another_source_are_refused(digits: dict[str, Digits]) -> None:
+    source = glyphs()
+    none = DigitSource("none", source.images, source.labels, dict.fromkeys(SPLITS, torch.arange(0)), "a test")
+    with pytest.raises(ValueError, match="digits: none of split 'test' were given; allowed is at least one"):
+        MNISTHard("test", 10, Digits("test", none))
+    with pytest.raises(ValueError, match="source: 'mnist' was given beside digits of 'glyphs'; allowed is one"):
+        MNISTHard("test", 10, digits["test"], source="mnist")
+    assert len(MNISTHard("test", 10, digits["test"], source="glyphs")) == 10
 
 
 def test_scenes_use_the_digits_of_their_split_alone() -> None:

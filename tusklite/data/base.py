@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -16,6 +16,16 @@ class ImageBatch(Protocol):
 
     Attributes:
         image: float32 (B, C, H, W) in [0, 1].
+    """
+
+    image: Tensor
+
+
+class ImageAlone(NamedTuple):
+    """One image of a source, without a truth: such as training sees, and as torch's DataLoader can stack.
+
+    Attributes:
+        image: float32 (C, H, W) in [0, 1].
     """
 
     image: Tensor

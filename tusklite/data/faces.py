@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from tusklite.arguments import require_choice, require_indices, require_integer
-from tusklite.data.base import images_sha256
+from tusklite.data.base import ImageAlone, images_sha256
 from tusklite.data.celeba import read_celeba
 from tusklite.data.digits import SPLITS
 from tusklite.data.face_folder import read_face_folder
@@ -37,6 +37,14 @@ class FaceBatch(NamedTuple):
     labelled: Tensor | None = None
 
 
+class Face(NamedTuple):
+    """One face: the fields of `FaceBatch` without the batch dimension."""
+
+    image: Tensor
+    xy: Tensor
+    labelled: Tensor
+
+
 class FaceLandmarks:
     """Faces of one split, as images alone unless the truth is asked for.
 
@@ -59,7 +67,7 @@ class FaceLandmarks:
         device: where the faces are held and the batches made.
 
     Attributes:
-        images: uint8 (N, 3, S, S), or the files for "celeba".
+        images: uint8 (N, 3, S, S), the caller's own, or the files for "celeba".
         points: float32 (N, P, 2) in [-1, 1], NaN where a face is not labelled.
         labelled: bool (N,).
         held_out: bool (N,), the faces that are also in "validation".
@@ -94,29 +102,40 @@ class FaceLandmarks:
         device: torch.device | str = "cpu",
     ) -> None:
         self.split = require_choice("split", split, SPLITS)
-        self.whole = load_faces(source, root, image_size, points)
+        self._whole = _read_faces(source, root, image_size, points)  # as it was read, it serves others too
         self.image_size, self.device = image_size, torch.device(device)
-        chosen = self.whole.splits[split]
+        chosen = self._whole.splits[split]
         if not len(chosen):
-            sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in self.whole.splits.items())
+            sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in self._whole.splits.items())
             raise ValueError(f"split: {split!r} was given, which has no faces; there are {sizes}")
-        everything = self.whole.images
+        everything = self._whole.images
         held = isinstance(everything, Tensor)
         self.images = everything[chosen].to(self.device) if held else everything.select(chosen)
-        self.points = self.whole.points[chosen].to(self.device)
-        self.labelled = self.whole.labelled[chosen].to(self.device)
-        self.held_out = torch.isin(chosen, self.whole.splits["validation"]).to(self.device)
-        self.point_names = self.whole.point_names
+        self.points = self._whole.points[chosen].to(self.device)
+        self.labelled = self._whole.labelled[chosen].to(self.device)
+        self.held_out = torch.isin(chosen, self._whole.splits["validation"]).to(self.device)
+        self.point_names = self._whole.point_names
         self.eyes = (0, 1) if len(self.point_names) > 1 else None
-        self.source, self.sha256, self.where = self.whole.name, self.whole.sha256, self.whole.where
+        self.source, self.sha256, self.where = self._whole.name, self._whole.sha256, self._whole.where
 
     def __len__(self) -> int:
         return len(self.points)
 
+    def __getitem__(self, index: int) -> Face | ImageAlone:
+        """Face `index`; of the split "train" its image alone, otherwise with its points (NaN where not labelled)."""
+        if self.split == "train":
+            return ImageAlone(self.scenes([index]).image[0])
+        return Face(*(field[0] for field in self.scenes([index], with_truth=True)))
+
+    @property
+    def whole(self) -> FaceSource:
+        """All faces of the source: a copy of what was read."""
+        return self._whole.copy()
+
     def describe(self) -> dict[str, str | int]:
         """What a run records about its data: source, checksum, and the numbers of faces."""
-        sizes = {f"{split}_faces": len(rows) for split, rows in self.whole.splits.items()}
-        labelled = int(self.whole.labelled[self.whole.splits["train"]].sum())
+        sizes = {f"{split}_faces": len(rows) for split, rows in self._whole.splits.items()}
+        labelled = int(self._whole.labelled[self._whole.splits["train"]].sum())
         origin = {"source": self.source, "sha256": self.sha256, "where": self.where}
         return {**origin, **sizes, "labelled_train_faces": labelled, "split": self.split, "image_size": self.image_size}
 
@@ -174,7 +193,7 @@ def load_faces(
     image_size: int = 80,
     points: str | os.PathLike[str] | None = None,
 ) -> FaceSource:
-    """All faces of a source; read once a process and size, however often they are asked for.
+    """All faces of a source: a copy of what is read once a process and size, and anew where the files have changed.
 
     Args:
         source: "mtfl", looked for in mtfl, MTFL or directly under `root`; "celeba", in torchvision's layout under
@@ -184,7 +203,7 @@ def load_faces(
         points: as for `FaceLandmarks`.
 
     Returns:
-        A `FaceSource`.
+        A `FaceSource`; what the caller does to it changes no other.
 
     Raises:
         ValueError, TypeError, FileNotFoundError: as `FaceLandmarks`.
@@ -195,6 +214,13 @@ def load_faces(
         ...
         ValueError: source: 'aflw' was given; allowed are 'mtfl', 'celeba', 'folder'
     """
+    return _read_faces(source, root, image_size, points).copy()
+
+
+def _read_faces(
+    source: str, root: str | os.PathLike[str] | None, image_size: int, points: str | os.PathLike[str] | None
+) -> FaceSource:
+    """What `load_faces` copies: for those who change nothing."""
     require_choice("source", source, SOURCES)
     require_integer("image_size", image_size, low=16, high=1024)
     if source == "folder":

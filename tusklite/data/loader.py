@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -96,11 +97,13 @@ def _read_ahead(data: ImageSource, order: Iterator[Tensor], workers: int) -> Ite
         batch_size=None,
         sampler=order,
         num_workers=workers,
-        worker_init_fn=_leave_signals_to_the_reader,
+        worker_init_fn=_ignore_signals,
         generator=torch.Generator(),  # its own, or the loader would draw a number from the global one
     )
-    reading = iter(loader)
+    reading = None
     try:
+        with _signals_held_back():
+            reading = iter(loader)
         for indices, images in reading:
             if isinstance(images, Exception):
                 raise images
@@ -113,7 +116,27 @@ def _read_ahead(data: ImageSource, order: Iterator[Tensor], workers: int) -> Ite
         del reading  # which ends the workers
 
 
-def _leave_signals_to_the_reader(worker: int) -> None:
-    """In a worker: Ctrl-C reaches every process of a terminal, and only the one that trains knows what to do."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Start processes that signals do not stop: Ctrl-C reaches all of a terminal, and one of them knows what to do.
+
+    A process inherits what is held back when it starts, so that not even a slow start is cut off. This one gets it
+    afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ignore_signals(worker: int) -> None:
+    """The same in a worker that inherits nothing."""
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_indices, require_integer, require_number
-from tusklite.data.base import images_sha256
+from tusklite.data.base import ImageAlone, images_sha256
 from tusklite.data.counter_random import integer_pairs_below, integers_below, random_bits
 from tusklite.data.digits import SPLITS, Digits
 
@@ -43,9 +43,9 @@ class Scene(NamedTuple):
     """One scene: the fields of `Scenes` without the batch dimension."""
 
     image: Tensor
-    xy: Tensor | None = None
-    boxes: Tensor | None = None
-    label: Tensor | None = None
+    xy: Tensor
+    boxes: Tensor
+    label: Tensor
 
 
 class MNISTHard:
@@ -65,7 +65,7 @@ class MNISTHard:
         min_distance: least distance between two centres in pixels, above 0.
         margin: least distance from a centre to the image's edge in pixels, 10 (half a box) or more.
         device: where the scenes are made and stay.
-        source: of the digits, where `digits` is not given (see `load_digits`).
+        source: of the digits, where `digits` is not given (see `load_digits`); beside them only the same.
 
     Raises:
         ValueError: an argument out of its range, digits of another split, or so many digits so far apart that
@@ -107,6 +107,10 @@ class MNISTHard:
             raise TypeError(f"digits: {type(digits).__name__} was given; allowed is Digits")
         if self.digits.split != split:
             raise ValueError(f"digits: those of split {self.digits.split!r} were given; allowed are those of {split!r}")
+        if source not in ("auto", self.digits.source) and digits is not None:
+            raise ValueError(f"source: {source!r} was given beside digits of {self.digits.source!r}; allowed is one")
+        if not len(self.digits):
+            raise ValueError(f"digits: none of split {split!r} were given; allowed is at least one")
         self.device = torch.device(device)
         self._check_packing()
         self._tiles = self.digits.images.to(self.device)
@@ -119,14 +123,15 @@ class MNISTHard:
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, index: int) -> Scene:
-        """Scene `index`; with its ground truth unless the split is "train"."""
-        batch = self.scenes([index], with_truth=self.split != "train")
-        return Scene(*(None if field is None else field[0] for field in batch))
+    def __getitem__(self, index: int) -> Scene | ImageAlone:
+        """Scene `index`; of the split "train" its image alone, otherwise with its ground truth."""
+        if self.split == "train":
+            return ImageAlone(self.scenes([index]).image[0])
+        return Scene(*(field[0] for field in self.scenes([index], with_truth=True)))
 
     def describe(self) -> dict[str, str | int]:
         """What a run records about its data: source, checksum, and the numbers of digits and scenes."""
-        sizes = {f"{split}_digits": len(self.digits.whole.splits[split]) for split in SPLITS}
+        sizes = {f"{split}_digits": self.digits.split_sizes[split] for split in SPLITS}
         origin = {"source": self.digits.source, "sha256": self.digits.sha256, "where": self.digits.where}
         return {**origin, **sizes, "split": self.split, "scenes": self.size}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import tarfile
 import zipfile
 import zlib
@@ -15,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from tusklite.data.face_sources import FaceSource, held_source, validation_rows
-from tusklite.data.pictures import points_in_picture, read_picture
+from tusklite.data.pictures import PICTURE_SUFFIXES, points_in_picture, read_picture
+from tusklite.data.stored_files import FileStamp, files_below, read_text, stamps
 
 LAYOUTS = ("mtfl", "MTFL", ".")
 LISTS = ("training.txt", "testing.txt")
@@ -25,7 +27,6 @@ WRONG_LABELS = "net_7876/_"
 POINT_NAMES = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 
 
-@functools.lru_cache(maxsize=2)
 def read_mtfl(root: Path, place: str, image_size: int) -> FaceSource:
     """MTFL (Zhang et al. 2014) in the published layout or packed, whichever is found first under `root`.
 
@@ -44,7 +45,8 @@ def read_mtfl(root: Path, place: str, image_size: int) -> FaceSource:
         image_size: height and width in pixels, S; pictures are squeezed to it as a whole.
 
     Returns:
-        A `FaceSource`: the training faces, then the test faces, in the order of the files.
+        A `FaceSource`: the training faces, then the test faces, in the order of the files. It is kept for who asks
+        next, as long as no file changes, so it is not for changing.
 
     Raises:
         FileNotFoundError: neither is there.
@@ -52,10 +54,12 @@ def read_mtfl(root: Path, place: str, image_size: int) -> FaceSource:
     """
     for layout in LAYOUTS:
         folder = root / layout
-        if all((folder / name).is_file() for name in LISTS):
-            return _read_published_mtfl(folder, place, image_size)
-        if all((folder / name).is_file() for name in PACKED):
-            return _read_packed_mtfl(folder, place, image_size)
+        if all(os.path.isfile(folder / name) for name in LISTS):
+            pictures = [path for part in SIDES for path in files_below(folder / part, PICTURE_SUFFIXES).values()]
+            files = [*(folder / name for name in LISTS), *pictures]
+            return _read_published_mtfl(folder, stamps(files), place, image_size)
+        if all(os.path.isfile(folder / name) for name in PACKED):
+            return _read_packed_mtfl(folder, stamps(folder / name for name in PACKED), place, image_size)
     raise FileNotFoundError(
         f"source: 'mtfl' was given, but {place}, {root}, does not hold it. Get MTFL.zip from "
         "http://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html (for research) and unpack it there, in mtfl, MTFL or "
@@ -64,18 +68,20 @@ def read_mtfl(root: Path, place: str, image_size: int) -> FaceSource:
     )
 
 
-def _read_published_mtfl(folder: Path, place: str, image_size: int) -> FaceSource:
+@functools.lru_cache(maxsize=2)
+def _read_published_mtfl(folder: Path, files: tuple[FileStamp, ...], place: str, image_size: int) -> FaceSource:
+    """The published files; `files` is what they are known by: with another stamp they are read anew."""
     names: list[str] = []
     images, points, training = [], [], []
     for list_name in LISTS:
-        lines = (folder / list_name).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(folder / list_name).splitlines()
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             title = f"{folder / list_name}, line {number}"
             name, pixels = _parse_mtfl_line(line, title)
             _published_side(name, title)
-            if not (folder / name).is_file():
+            if not os.path.isfile(folder / name):
                 raise ValueError(f"{title}: names {name}, which is not in {folder}")
             image, size = read_picture(folder / name, str(folder / name), image_size)
             names.append(name)
@@ -107,7 +113,9 @@ def _published_side(name: str, title: str) -> int:
     return SIDES[folder]
 
 
-def _read_packed_mtfl(folder: Path, place: str, image_size: int) -> FaceSource:
+@functools.lru_cache(maxsize=2)
+def _read_packed_mtfl(folder: Path, files: tuple[FileStamp, ...], place: str, image_size: int) -> FaceSource:
+    """The packed files; `files` is what they are known by: with another stamp they are read anew."""
     pictures, landmarks = (folder / name for name in PACKED)
     try:
         with np.load(landmarks, allow_pickle=False) as stored:

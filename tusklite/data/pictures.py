@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")  # Pillow's modes that have an alpha channel
+DEEPEST = 2**16 - 1  # the brightest of 16-bit grey
 
 
 def read_picture(
@@ -20,7 +22,8 @@ def read_picture(
     """One picture as a square of RGB bytes.
 
     Pillow's bilinear filter is antialiased: it averages all pixels that a smaller one covers. An orientation
-    noted in a photograph's EXIF is not applied, since points are given in the pixels as they are stored.
+    noted in a photograph's EXIF is not applied, since points are given in the pixels as they are stored. What is
+    transparent is shown on white, as on a blank page. Grey of 16 bits is scaled to 8.
 
     Args:
         file: a path, or an open binary file.
@@ -33,7 +36,9 @@ def read_picture(
         uint8 (3, S, S), and the (width, height) of the stored picture.
 
     Raises:
-        ValueError: not a picture that Pillow can read, or a damaged one.
+        ValueError: not a picture that Pillow can read, a damaged one, or one of more pixels than Pillow trusts (179
+            million). The message names it.
+        ImportError: Pillow is not installed.
 
     Example:
         >>> import io
@@ -44,12 +49,19 @@ def read_picture(
         >>> square.shape, size, square[:, 7, 7].tolist()
         ((3, 16, 16), (30, 20), [255, 128, 0])
     """
-    from PIL import Image
+    try:
+        from PIL import Image
+    except ImportError as missing:
+        raise ImportError(f"{name}: pictures are read with Pillow; install it with `pip install pillow`") from missing
 
     try:
         with Image.open(file) as stored:
-            size, picture = stored.size, stored.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as reason:
+            size, picture = stored.size, _in_colour(stored)
+    except Image.DecompressionBombError as reason:
+        raise ValueError(
+            f"{name}: more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; allowed are fewer, so make it smaller first"
+        ) from reason
+    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
         raise ValueError(f"{name}: not a picture that can be read, or damaged ({reason})") from reason
     if crop:
         left, top, side = centre_square(*size)
@@ -57,6 +69,27 @@ def read_picture(
     if picture.size != (image_size, image_size):
         picture = picture.resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(picture).transpose(2, 0, 1), size
+
+
+def _in_colour(stored: Any) -> Any:
+    """An open `PIL.Image.Image` in RGB: whatever shows through it is white, and no value is cut off."""
+    from PIL import Image
+
+    if stored.mode == "F":
+        raise ValueError("grey in floating-point numbers; allowed are whole ones")
+    clear = stored.info.get("transparency")
+    if stored.mode.startswith("I"):  # grey of 16 bits, which `convert` would cut off at 255
+        values = np.asarray(stored).astype(np.int64)
+        if values.min() < 0 or values.max() > DEEPEST:
+            raise ValueError(f"grey from {values.min()} to {values.max()}; allowed is 0 to {DEEPEST}")
+        grey = (values * 255 + DEEPEST // 2) // DEEPEST
+        if isinstance(clear, int):
+            grey[values == clear] = 255
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if clear is None and stored.mode not in TRANSPARENT:
+        return stored.convert("RGB")
+    shown = stored.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
 
 
 def centre_square(width: int, height: int) -> tuple[int, int, int]:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tusklite.arguments import require_indices, require_integer
-from tusklite.data.base import images_sha256
-from tusklite.data.digits import Digits
+from tusklite.data.base import ImageAlone, images_sha256
+from tusklite.data.digits import Digits, DigitSource
 
 INK, CANVAS = 35, 45  # the paper enlarges 28 pixels to 35 and puts 5 black ones around them
 
@@ -32,7 +32,7 @@ class SingleDigits:
     Args:
         split: "train", "validation" or "test".
         digit: 0 to 9.
-        source: of the digits (see `tusklite.data.load_digits`).
+        source: of the digits (see `tusklite.data.load_digits`), or a `DigitSource`.
         device: where the images are held.
 
     Raises:
@@ -46,13 +46,25 @@ class SingleDigits:
 
     reads_files = False  # they are held
 
-    def __init__(self, split: str, digit: int = 3, source: str = "auto", device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        split: str,
+        digit: int = 3,
+        source: str | DigitSource = "auto",
+        device: torch.device | str = "cpu",
+    ) -> None:
         self.digit = require_integer("digit", digit, low=0, high=9)
         self.digits = Digits(split, source)
         self.split, self.device = split, torch.device(device)
         chosen = self.digits.images[self.digits.labels == digit].float().unsqueeze(1) / 255
+        if not len(chosen):
+            raise ValueError(f"digit: {digit} was given, of which split {split!r} has none; allowed is one that it has")
         enlarged = F.interpolate(chosen, size=(INK, INK), mode="bilinear", align_corners=False)
         self.images = F.pad(enlarged, [(CANVAS - INK) // 2] * 4).to(self.device)
+
+    def __getitem__(self, index: int) -> ImageAlone:
+        """Image `index`, float32 (1, 45, 45) in [0, 1]."""
+        return ImageAlone(self.scenes([index]).image[0])
 
     def __len__(self) -> int:
         return len(self.images)
