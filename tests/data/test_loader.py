@@ -102,8 +102,26 @@ def test_what_workers_start_from_can_be_sent_to_them(faces: FaceLandmarks) -> No
     assert len(pickle.dumps(_Reading(everything))) < len(content)
 
 
+def test_workers_decode_on_the_cpu_whatever_the_device(faces: FaceLandmarks) -> None:
+    """A forked process cannot use the GPU that its parent uses; "meta", which holds no values, stands for one."""
+    elsewhere = FaceLandmarks("train", "celeba", faces.whole.images.folder.parents[1], image_size=20, device="meta")
+    for workers, device in ((0, "meta"), (1, "cpu")):
+        indices, images = next(batches(elsewhere, 4, 3, 0, 1, workers))
+        assert images.device.type == device
+    assert torch.equal(images, faces.scenes(indices).image)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"batch": 0}, {"seed": -1}, {"first_step": -1}, {"last_step": -1}, {"workers": -1}, {"workers": 0.5}]
+    "wrong",
+    [
+        {"batch": 0},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"first_step": -1},
+        {"last_step": -1},
+        {"workers": -1},
+        {"workers": 0.5},
+    ],
 )
 def test_numbers_out_of_range_are_refused_at_once(faces: FaceLandmarks, wrong: dict[str, object]) -> None:
     numbers = {"batch": 4, "seed": 3, "first_step": 0, "last_step": 2, "workers": 0} | wrong

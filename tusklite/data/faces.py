@@ -177,9 +177,11 @@ class FaceLandmarks:
             TypeError: indices that are not whole numbers.
             IndexError: an index out of range.
         """
-        # A worker process of a loader cannot use the GPU: it leaves what it decoded on the CPU.
-        device = torch.device("cpu") if self.reads_files and get_worker_info() else self.device
-        rows = require_indices("indices", indices, len(self)).to(device)
+        rows, device = require_indices("indices", indices, len(self)), self.device
+        if not self.reads_files:
+            rows = rows.to(device)
+        elif get_worker_info() is not None:
+            device = torch.device("cpu")  # a worker process of a loader cannot use the GPU that its parent uses
         pixels = self.images[rows].to(device, torch.float32)
         image = pixels / pixels.new_full((), 255)  # by a tensor: a GPU multiplies by 1 / 255 where it is a plain number
         if not with_truth:

@@ -44,7 +44,7 @@ def batches(
     Args:
         data: the images.
         batch: B, images a step.
-        seed: of the order, 0 or more.
+        seed: of the order, 0 to 2**32 - 1.
         first_step, last_step: 0 or more.
         workers: processes that decode files, where the source does; 0 decodes in this one.
 
@@ -63,7 +63,7 @@ def batches(
         [torch.Size([16, 1, 45, 45]), torch.Size([16, 1, 45, 45])]
     """
     require_integer("batch", batch, low=1)
-    require_integer("seed", seed, low=0)
+    require_integer("seed", seed, low=0, high=2**32 - 1)
     require_integer("first_step", first_step, low=0)
     require_integer("last_step", last_step, low=0)
     require_integer("workers", workers, low=0)
