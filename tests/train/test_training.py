@@ -470,22 +470,6 @@ def test_a_folder_that_nobody_may_make_is_refused() -> None:
         writable_folder("/proc/run")
 
 
-def test_choosing_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
-    for absent in ("cuda", "cuda:1", "mps"):
-        with pytest.raises(ValueError, match=f"device: '{absent}' was given; allowed on this machine are auto, cpu$"):
-            choose_device(absent)
-    with pytest.raises(ValueError, match="device: 'tpu' was given; allowed are 'auto', 'cuda', 'mps', 'cpu'"):
-        choose_device("tpu")
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("mps")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("cuda")
-    assert choose_device("cuda:1") == torch.device("cuda:1")
-
-
 def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
