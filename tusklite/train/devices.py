@@ -65,12 +65,7 @@ def peak_memory_mb(device: torch.device) -> float:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    if sys.platform == "win32":
-        return _peak_working_set() / 2**20
-    import resource  # not there on Windows
-
-    unit = 1 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes on macOS, in KB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return _peak_bytes_of_process() / 2**20
 
 
 class _ProcessMemoryCounters(ctypes.Structure):
@@ -90,16 +85,21 @@ class _ProcessMemoryCounters(ctypes.Structure):
     )
 
 
-def _peak_working_set() -> int:
-    """Most memory that this process has held on Windows, in bytes."""
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.GetCurrentProcess.restype = ctypes.c_void_p
-    kernel.K32GetProcessMemoryInfo.argtypes = (
-        ctypes.c_void_p,
-        ctypes.POINTER(_ProcessMemoryCounters),
-        ctypes.c_uint32,
-    )
-    counters = _ProcessMemoryCounters(cb=ctypes.sizeof(_ProcessMemoryCounters))
-    if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
-        raise ctypes.WinError(ctypes.get_last_error())
-    return counters.PeakWorkingSetSize
+def _peak_bytes_of_process() -> int:
+    if sys.platform == "win32":
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.GetCurrentProcess.restype = ctypes.c_void_p
+        kernel.K32GetProcessMemoryInfo.argtypes = (
+            ctypes.c_void_p,
+            ctypes.POINTER(_ProcessMemoryCounters),
+            ctypes.c_uint32,
+        )
+        counters = _ProcessMemoryCounters(cb=ctypes.sizeof(_ProcessMemoryCounters))
+        if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
+            raise ctypes.WinError(ctypes.get_last_error())
+        return int(counters.PeakWorkingSetSize)
+    else:
+        import resource  # not there on Windows
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 2**10 * peak  # bytes on macOS, KB elsewhere
