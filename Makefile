@@ -1,21 +1,34 @@
 # Every target works from any folder (`make -C path/to/tusklite run`) and makes its own environment, .venv, once.
-PYTHON ?= python3
 PROFILE ?= lite
 PRESET ?= lite
 SEED ?= 0
+JOBS ?= 2
 LESSONS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 UV ?= uv
 
-VENV := .venv/bin/python
+# On Windows make comes from a package manager, and its shell and tools with Git for Windows.
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := Scripts
+else
+PYTHON ?= python3
+BIN := bin
+endif
+VENV := .venv/$(BIN)/python
 READY := .venv/.ready
+OLDEST_PYTHON ?= $(PYTHON)
+OLDEST := .venv-oldest/$(BIN)/python
+OLDEST_READY := .venv-oldest/.ready
 
-# Kernels start without warnings about folders and frozen modules.
+# Kernels start without warnings about folders and frozen modules; Python reads and prints UTF-8 on any system.
 export JUPYTER_PLATFORM_DIRS := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint notebooks bench record record-gpu departures results lock clean
+.PHONY: help setup run test test-quick test-oldest lint types notebooks bench record record-gpu departures results \
+	equations mutants lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -27,11 +40,21 @@ run: setup  ## the main job: train and evaluate on MNIST-Hard in lesson 11 (PROF
 
 test: setup lint  ## formatting, lint, tests with doctests, then every lesson and solution from top to bottom
 	MPLBACKEND=Agg $(VENV) -m pytest
-	TUSKLITE_PROFILE=ci TUSKLITE_RUNS=$$(mktemp -d) $(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+	TUSKLITE_PROFILE=ci TUSKLITE_RUNS=$$(mktemp -d) $(VENV) -m pytest --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=1800 --nbval-kernel-startup-timeout=600 notebooks
+
+test-quick: setup  ## the tests that take under 10 s each, without the lessons, on JOBS=2 processors: about a minute
+	MPLBACKEND=Agg $(VENV) -m pytest --numprocesses $(JOBS) -m "not slow" --ignore tests/notebooks
+
+test-oldest: $(OLDEST_READY)  ## the tests but the lessons', with the oldest versions that are allowed (OLDEST_PYTHON=python3.10)
+	MPLBACKEND=Agg $(OLDEST) -m pytest -W default::DeprecationWarning --ignore tests/notebooks
 
 lint: setup  ## formatting and lint alone
 	$(VENV) -m ruff format --check .
 	$(VENV) -m ruff check .
+
+types: setup  ## the types of the package, by mypy
+	$(VENV) -m mypy
 
 notebooks: setup  ## run the lessons again and store their outputs (LESSONS=notebooks/11_mnist_hard.ipynb: just one)
 	$(VENV) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
@@ -52,12 +75,18 @@ departures: setup  ## train and record the lite recipe without each of its depar
 results: setup  ## write the tables of recorded results into README.md
 	$(VENV) -m tusklite results --write
 
+equations: setup  ## write the index of equations again, from the docstrings
+	$(VENV) site/equations.py
+
+mutants: setup  ## change the core by small faults, one at a time: how many do the tests find?
+	$(VENV) tests/mutants.py
+
 lock:  ## write requirements.lock again from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade takes the newest versions)
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-python-downloads --no-config --no-annotate \
-		--custom-compile-command "make lock" --extra test --group build $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
+		--custom-compile-command "make lock" --extra course --extra test $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
 
-clean:  ## remove caches and build products; .venv, runs/ and results/ stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove caches and build products; environments, runs/ and results/ stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find benchmarks notebooks tests tusklite -name __pycache__ -prune -exec rm -rf {} +
 	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
@@ -69,4 +98,14 @@ $(READY): requirements.lock pyproject.toml
 	@rm -f $@
 	$(VENV) -m pip install --requirement requirements.lock
 	$(VENV) -m pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Old releases beside new ones warn of what has changed since: those warnings are no errors there.
+$(OLDEST_READY): pyproject.toml tests/oldest_versions.py
+	@echo "Making .venv-oldest: about 7 GB and a few minutes"
+	$(OLDEST_PYTHON) -m venv --clear .venv-oldest
+	$(OLDEST) -m pip install packaging tomli
+	$(OLDEST) tests/oldest_versions.py > .venv-oldest/requirements.txt
+	$(OLDEST) -m pip install --requirement .venv-oldest/requirements.txt
+	$(OLDEST) -m pip install --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import re
-import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from oldest_versions import oldest, requirements
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -23,16 +24,17 @@ else:
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REQUIREMENTS = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+REQUIREMENTS = requirements(("test",))
 LOCK = [
     Requirement(line)
     for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
 
-# What a training run imports, and the rooms that may import more than torch, numpy and scipy.
+PACKAGE = sorted((ROOT / "tusklite").rglob("*.py"))
+
+# What a training run imports, and what the extra [course] brings for the lessons alone.
 TRAINING_ROOMS = ["data", "geometry", "nets", "ops", "losses", "methods.tusk", "train", "metrics", "presets"]
-LATER_ROOMS = {"course", "experiments", "__main__"}
 LATER_PACKAGES = {
     "matplotlib",
     "papermill",
@@ -73,14 +75,15 @@ def test_lock_holds_exact_versions_and_no_address():
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_lock_satisfies_pyproject(version, platform):
-    system = {"linux": "Linux", "darwin": "Darwin"}[platform]
+    system = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[platform]
     environment = default_environment() | {
         "python_version": version,
         "python_full_version": f"{version}.9",
         "sys_platform": platform,
         "platform_system": system,
+        "os_name": "nt" if platform == "win32" else "posix",
     }
     pins = [pin for pin in LOCK if pin.marker is None or pin.marker.evaluate(environment)]
     versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in pins}
@@ -91,10 +94,35 @@ def test_lock_satisfies_pyproject(version, platform):
             assert requirement.specifier.contains(locked), f"{requirement} does not admit {locked}: make lock"
 
 
-def test_import_costs_little_over_torch():
-    code = "import time, torch; start = time.perf_counter(); import tusklite; print(time.perf_counter() - start)"
-    seconds = [float(python(code)) for _ in range(3)]
-    assert statistics.median(seconds) <= 0.2, f"import tusklite took {sorted(seconds)} s after torch"
+def test_the_oldest_versions_are_the_lower_bounds():
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "oldest_versions.py"], capture_output=True, text=True, check=True
+    )
+    pins = [Requirement(line) for line in done.stdout.splitlines()]
+    assert [pin.name for pin in pins] == [requirement.name for requirement in REQUIREMENTS]
+    for pin, requirement in zip(pins, REQUIREMENTS, strict=True):
+        (exact,) = pin.specifier
+        assert exact.operator == "=="
+        assert str(requirement.specifier) == f">={exact.version}"
+        assert str(pin.marker) == str(requirement.marker)
+
+
+@pytest.mark.parametrize("line", ["numpy", "numpy<3", "numpy>1.26", "numpy~=1.26"])
+def test_a_requirement_without_a_lower_bound_is_refused(line):
+    with pytest.raises(ValueError, match=f"pyproject.toml: {line} was given; allowed is one lower bound"):
+        oldest(Requirement(line))
+
+
+def test_the_course_and_the_tests_are_extras():
+    extras = {name: {each.name for each in requirements((name,))} for name in ("course", "test")}
+    plain = {each.name for each in requirements()}
+    assert plain < extras["course"] < extras["test"]
+    assert plain.isdisjoint(LATER_PACKAGES | {"scikit-learn", "jupyterlab", "nbconvert"})
+
+
+def test_importing_tusklite_imports_nothing_else():
+    modules = python("import sys; before = set(sys.modules); import tusklite; print(*set(sys.modules) - before)")
+    assert set(modules.split()) <= {"tusklite", "__future__"}
 
 
 def test_training_needs_none_of_the_later_packages():
@@ -116,15 +144,96 @@ def imported_on_loading(tree: ast.AST) -> set[str]:
     return names
 
 
-def test_rooms_up_to_training_import_torch_numpy_and_scipy_alone():
-    allowed = {"torch", "numpy", "scipy", "tusklite", *sys.stdlib_module_names}
-    package = ROOT / "tusklite"
-    files = {path: path.relative_to(package).with_suffix("").parts[0] for path in package.rglob("*.py")}
-    rooms = sorted(path for path, room in files.items() if room not in LATER_ROOMS)
-    assert rooms
-    for path in rooms:
+def test_all_but_the_course_import_nothing_of_the_course_when_loaded():
+    allowed = {"torch", "numpy", "scipy", "safetensors", "tqdm", "filelock", "tusklite", *sys.stdlib_module_names}
+    library = [path for path in PACKAGE if "course" not in path.parts]
+    assert library
+    for path in library:
         more = imported_on_loading(ast.parse(path.read_text(encoding="utf-8"))) - allowed
         assert not more, f"{path.relative_to(ROOT)} imports {sorted(more)} when it is loaded"
+
+
+# What CPython has on some systems alone, and what of `os` and `signal`.
+UNIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
+WINDOWS_MODULES = {"msvcrt", "nt", "winreg", "winsound", "_winapi"}
+UNIX_NAMES = {
+    "os": {"chown", "fork", "geteuid", "getuid", "killpg", "mkfifo", "nice", "setsid", "statvfs", "sync", "uname"},
+    "signal": {"SIGALRM", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "SIGUSR2", "alarm", "setitimer"},
+}
+
+
+def bound_to_a_system(tree: ast.AST) -> Iterator[str]:
+    """What a module uses that some systems do not have: imports when it is loaded, and names at any time."""
+    yield from imported_on_loading(tree) & (UNIX_MODULES | WINDOWS_MODULES)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.attr in UNIX_NAMES.get(node.value.id, ()):
+                yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names} & UNIX_NAMES.get(node.module, set())
+            yield from (f"{node.module}.{name}" for name in names)
+
+
+OPENS_BYTES = {"Image.open", "gzip.open", "os.open", "tarfile.open"}
+
+
+def unnamed_encodings(tree: ast.AST) -> Iterator[str]:
+    """Calls that read or write text in whatever encoding the system has."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if ast.unparse(node.func) in OPENS_BYTES:
+            continue
+        modes = [word.value for word in node.keywords if word.arg == "mode"]
+        if name == "open":
+            modes += node.args[: 1 if isinstance(node.func, ast.Attribute) else 2][-1:]
+            binary = any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
+        if name in ("read_text", "write_text") or (name == "open" and not binary):
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_asks_for_nothing_that_a_system_may_lack(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not list(bound_to_a_system(tree))
+    assert not list(unnamed_encodings(tree))
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import resource", ["resource"]),
+        ("try:\n    from fcntl import flock\nexcept ImportError:\n    pass", ["fcntl"]),
+        ("def f():\n    import resource", []),
+        ("import os\nos.statvfs('.')", ["os.statvfs"]),
+        ("from signal import SIGKILL, SIGTERM", ["signal.SIGKILL"]),
+    ],
+)
+def test_the_search_for_what_a_system_may_lack_finds_it(code, found):
+    assert list(bound_to_a_system(ast.parse(code))) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("open(p)", 1),
+        ("open(p, 'w')", 1),
+        ("open(p, 'rb')", 0),
+        ("open(p, mode='wb')", 0),
+        ("p.open()", 1),
+        ("p.open('a')", 1),
+        ("p.open('ab')", 0),
+        ("p.open('w', encoding='utf-8')", 0),
+        ("p.read_text()", 1),
+        ("p.write_text('x')", 1),
+        ("p.read_text(encoding='utf-8')", 0),
+        ("p.read_bytes()", 0),
+        ("Image.open(p)", 0),
+    ],
+)
+def test_the_search_for_unnamed_encodings_finds_them(code, count):
+    assert len(list(unnamed_encodings(ast.parse(code)))) == count
 
 
 # An absolute path begins a word; inside the base64 of a picture a letter, a digit, / or + stands before it.
@@ -136,12 +245,12 @@ PRIVATE = re.compile(
 
 def shipped_files() -> list[Path]:
     """Every file of the checkout but environments, runs, caches and git's own."""
-    left_out = {".git", ".venv", ".ipynb_checkpoints", "__pycache__", "runs", "build", "dist"}
-    left_out |= {".pytest_cache", ".ruff_cache", ".hypothesis"}
+    left_out = {".git", ".venv", ".venv-oldest", ".ipynb_checkpoints", "__pycache__", "runs", "build", "dist"}
+    left_out |= {".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"}
     found = []
     for folder, folders, files in os.walk(ROOT):
         folders[:] = sorted(name for name in folders if name not in left_out)
-        found += [Path(folder, name) for name in files]
+        found += [Path(folder, name) for name in files if name not in left_out]  # .git is a file in a worktree
     return found
 
 
