@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,18 +33,11 @@ LOCK = [
 
 PACKAGE = sorted((ROOT / "tusklite").rglob("*.py"))
 
-# What a training run imports, and what the extra [course] brings for the lessons alone.
-TRAINING_ROOMS = ["data", "geometry", "nets", "ops", "losses", "methods.tusk", "train", "metrics", "presets"]
-LATER_PACKAGES = {
-    "matplotlib",
-    "papermill",
-    "ipywidgets",
-    "IPython",
-    "sklearn",
-    "pandas",
-    "torchvision",
-    "mlxtend",
-}
+LIBRARY = [path for path in PACKAGE if "course" not in path.parts]
+
+# What the extra [course] brings, and what the library imports inside the functions that need it.
+LESSONS_ALONE = {"matplotlib", "papermill", "ipywidgets", "IPython", "nbconvert", "nbformat"}
+LATER_PACKAGES = LESSONS_ALONE | {"sklearn", "pandas", "torchvision", "mlxtend"}
 
 
 def python(code: str) -> str:
@@ -125,32 +118,38 @@ def test_importing_tusklite_imports_nothing_else():
     assert set(modules.split()) <= {"tusklite", "__future__"}
 
 
-def test_training_needs_none_of_the_later_packages():
-    rooms = "\n".join(f"import tusklite.{room}" for room in TRAINING_ROOMS)
-    loaded = set(python(f"{rooms}\nimport sys; print(*sys.modules)").split())
-    assert loaded.isdisjoint(LATER_PACKAGES), loaded.intersection(LATER_PACKAGES)
+def test_the_library_loads_none_of_the_later_packages():
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in LIBRARY]
+    imports = "\n".join(f"import {name}" for name in modules if not name.endswith("__main__"))
+    loaded = set(python(f"{imports}\nimport sys; print(*sys.modules)").split())
+    assert loaded.isdisjoint(LATER_PACKAGES), loaded & LATER_PACKAGES
 
 
-def imported_on_loading(tree: ast.AST) -> set[str]:
-    """Top-level names of the packages that a module imports when it is loaded, not inside its functions."""
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """Top-level names of the packages that some statements import."""
     names = set()
-    for node in ast.iter_child_nodes(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module.split(".")[0])
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            names |= imported_on_loading(node)
     return names
 
 
-def test_all_but_the_course_import_nothing_of_the_course_when_loaded():
+def outside_of_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module that run when it is loaded."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from outside_of_functions(node)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_library_imports_nothing_of_the_course(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     allowed = {"torch", "numpy", "scipy", "safetensors", "tqdm", "filelock", "tusklite", *sys.stdlib_module_names}
-    library = [path for path in PACKAGE if "course" not in path.parts]
-    assert library
-    for path in library:
-        more = imported_on_loading(ast.parse(path.read_text(encoding="utf-8"))) - allowed
-        assert not more, f"{path.relative_to(ROOT)} imports {sorted(more)} when it is loaded"
+    assert imported(outside_of_functions(tree)) <= allowed
+    assert imported(ast.walk(tree)).isdisjoint(LESSONS_ALONE)
 
 
 # What CPython has on some systems alone, and what of `os` and `signal`.
@@ -164,7 +163,7 @@ UNIX_NAMES = {
 
 def bound_to_a_system(tree: ast.AST) -> Iterator[str]:
     """What a module uses that some systems do not have: imports when it is loaded, and names at any time."""
-    yield from imported_on_loading(tree) & (UNIX_MODULES | WINDOWS_MODULES)
+    yield from imported(outside_of_functions(tree)) & (UNIX_MODULES | WINDOWS_MODULES)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr in UNIX_NAMES.get(node.value.id, ()):

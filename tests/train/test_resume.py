@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
+]
+
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 80
 # The ci preset with every part of the recipe, so small that a step takes about 30 ms on one thread.
