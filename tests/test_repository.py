@@ -1,0 +1,140 @@
+"""What lies beside the code: the commands of the Makefile, the workflow that runs them, hooks, and how to cite."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from oldest_versions import requirements
+
+from tusklite import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TARGETS = dict(re.findall(r"^([a-z-]+):.*## (.+)$", MAKEFILE, re.MULTILINE))
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+
+
+# The Makefile
+
+
+def test_every_target_says_what_it_does():
+    phony = re.search(r"^\.PHONY: ((?:.|\\\n)+?)$(?<!\\)", MAKEFILE, re.MULTILINE).group(1)
+    assert set(TARGETS) == set(phony.replace("\\", " ").split())
+    assert set(TARGETS) >= {
+        *("setup", "run", "test", "test-quick", "test-oldest", "lint", "types", "notebooks", "bench", "record"),
+        *("record-gpu", "departures", "results", "equations", "mutants", "lock", "clean"),
+    }
+
+
+def commands(target: str, *words: str) -> str:
+    """What make would run for a target, if everything had to be made."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", *words, target], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_every_target_can_be_made(target):
+    assert commands(target)
+
+
+def test_the_environment_is_found_on_every_system():
+    assert ".venv/Scripts/python -m tusklite run mnist-hard --profile ci" in commands(
+        "run", "OS=Windows_NT", "PROFILE=ci"
+    )
+    assert ".venv/bin/python -m tusklite run mnist-hard --profile lite" in commands("run", "OS=")
+    assert "python -m venv --clear .venv-oldest" in commands("test-oldest", "OS=Windows_NT")
+    assert "python3.10 -m venv --clear .venv-oldest" in commands("test-oldest", "OLDEST_PYTHON=python3.10")
+
+
+def test_every_command_in_the_readme_is_a_target():
+    named = re.findall(r"\bmake ([a-z-]+)", README)
+    assert {"run", "test"} <= set(named) <= set(TARGETS)
+
+
+# The workflow
+
+
+def test_the_workflow_runs_the_two_commands_of_the_readme_on_three_systems():
+    job = WORKFLOW["jobs"]["two-commands"]
+    systems = {system.split("-")[0] for system in job["strategy"]["matrix"]["system"]}
+    assert systems == {"ubuntu", "macos", "windows"}
+    assert job["runs-on"] == "${{ matrix.system }}"
+    run = [step["run"] for step in job["steps"] if "run" in step and "if" not in step]
+    assert run == ["make run PROFILE=ci", "make test"]
+    assert all(f"\n{command.split(' PROFILE')[0]} " in README for command in run)
+    assert "`make run PROFILE=ci`" in README
+
+
+def test_the_workflow_runs_the_oldest_and_the_newest_python():
+    job = WORKFLOW["jobs"]["two-commands"]
+    assert job["strategy"]["matrix"]["python"] == ["3.10", "3.14"]
+    (setup,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/setup-python")]
+    assert setup["with"]["python-version"] == "${{ matrix.python }}"
+
+
+def test_the_workflow_tests_the_oldest_versions():
+    job = WORKFLOW["jobs"]["oldest-versions"]
+    assert "make test-oldest" in [step.get("run") for step in job["steps"]]
+
+
+def test_the_workflow_calls_targets_that_there_are():
+    called = {match for step in STEPS for match in re.findall(r"^make ([a-z-]+)", step.get("run", ""))}
+    assert called <= set(TARGETS)
+
+
+def test_every_action_is_pinned_to_a_version():
+    actions = [step["uses"] for step in STEPS if "uses" in step]
+    assert actions
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
+
+
+def test_the_workflow_may_only_read():
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert all(job["timeout-minutes"] <= 120 for job in WORKFLOW["jobs"].values())
+
+
+# Hooks before a commit
+
+
+def test_hooks_are_pinned_and_call_the_ruff_of_the_environment():
+    for repository in HOOKS["repos"]:
+        assert repository["repo"] == "local" or re.fullmatch(r"v\d+\.\d+\.\d+", repository["rev"])
+    hooks = {hook["id"]: hook for repository in HOOKS["repos"] for hook in repository["hooks"]}
+    assert {"ruff-format", "ruff-check", "end-of-file-fixer", "check-added-large-files"} <= hooks.keys()
+    assert "ruff" in {requirement.name for requirement in requirements(("test",))}
+    for name in ("ruff-format", "ruff-check"):
+        assert hooks[name]["language"] == "system"
+        assert hooks[name]["entry"].startswith(f"python -m {name.replace('-', ' ')}")
+
+
+def test_hooks_leave_the_outputs_of_the_lessons():
+    assert "nbstripout" not in (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+
+
+# How to cite
+
+
+def test_the_citation_is_of_this_version():
+    assert CITATION["cff-version"] == "1.2.0"
+    assert CITATION["version"] == __version__
+    assert CITATION["license"] == "MIT"
+    assert CITATION["authors"] == [{"name": "The tusklite authors"}]
+
+
+def test_the_citation_names_the_papers_of_the_readme():
+    assert len(CITATION["references"]) == 3
+    for paper in CITATION["references"]:
+        families = ", ".join(author["family-names"] for author in paper["authors"])
+        venue = re.search(r"\((\w+)\)", paper["collection-title"]).group(1)
+        assert f"- {families}. *{paper['title']}.* {venue} {paper['year']}." in README
