@@ -23,14 +23,19 @@ def runs_folder() -> Path:
 
 
 def results_folder() -> Path:
-    """Where recorded results are kept: `results/` of the project.
+    """Where recorded results are kept: `$TUSKLITE_RESULTS`, else `results/` of the project.
 
     Raises:
         FileNotFoundError: tusklite does not run from its sources, so there is no such folder.
     """
+    if os.environ.get("TUSKLITE_RESULTS"):
+        return Path(os.environ["TUSKLITE_RESULTS"]).expanduser().resolve()
     root = source_root()
     if root is None:
-        raise FileNotFoundError("results: this is an installed tusklite without its project folder; run from a clone")
+        raise FileNotFoundError(
+            "results: this is an installed tusklite without its project folder; set TUSKLITE_RESULTS, or run from a "
+            "clone"
+        )
     return root / "results"
 
 

