@@ -17,7 +17,6 @@ class FileNotWritten(OSError):
             f"{path}: could not be written ({reason.strerror or reason}); nothing that was there is lost: "
             "make room or choose another folder, and give the same command again"
         )
-        self.filename = str(path)
 
 
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:

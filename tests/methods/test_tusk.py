@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy import stats
 
+from tusklite.files import FileNotWritten
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
 from tusklite.methods.tusk.position import PositionRegression, cubic_terms
 from tusklite.methods.tusk.training_descriptors import position_information, training_descriptors
@@ -207,10 +208,12 @@ def test_saving_again_leaves_the_old_file_until_the_new_one_is_whole(
     ):
         with monkeypatch.context() as patch:
             patch.setattr(thing, name, spoilt)
-            with pytest.raises(OSError, match=reason):
+            with pytest.raises(FileNotWritten) as refused:
                 a_model(seed=2).save(path)
+        assert str(refused.value).startswith(f"{path}: could not be written ({reason}); nothing that was there is lost")
         assert path.read_bytes() == before
-    a_model(seed=2).save(path)  # what was left lying about is in nobody's way
+        assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    a_model(seed=2).save(path)
     assert path.read_bytes() != before
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
@@ -248,16 +251,15 @@ def test_a_corrupt_or_foreign_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 this is a zip file, or a picture, or a letter " * 20)
     with pytest.raises(ValueError, match="is no safetensors file, or damaged"):
         TUSK.load(path)
-    with pytest.raises(ValueError, match=r"other\.safetensors holds .*; allowed is a 'tusklite-tusk' model"):
+    with pytest.raises(ValueError, match=r"other\.safetensors does not say what it holds; allowed is a file that"):
         TUSK.load(saved(tmp_path))
-    with pytest.raises(ValueError, match="allowed is a 'tusklite-tusk' model"):
-        TUSK.load(saved(tmp_path, format="another"))
+    with pytest.raises(ValueError, match=r"other\.safetensors holds 'another'; allowed is a 'tusklite-tusk' model"):
+        TUSK.load(saved(tmp_path, format="another", config="{}"))
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        None,
         "{not json",
         "[]",
         json.dumps(asdict(SMALL) | {"from_the_future": 1}),
@@ -266,10 +268,14 @@ def test_a_corrupt_or_foreign_file_is_refused(tmp_path: Path) -> None:
         json.dumps(asdict(SMALL) | {"descriptor_channels": 16}),
     ],
 )
-def test_a_configuration_that_does_not_fit_the_weights_is_refused(tmp_path: Path, config: str | None) -> None:
-    metadata = {"format": "tusklite-tusk"} | ({} if config is None else {"config": config})
+def test_a_configuration_that_does_not_fit_the_weights_is_refused(tmp_path: Path, config: str) -> None:
     with pytest.raises(ValueError, match=r"path: .*other\.safetensors was damaged, or written by another version"):
-        TUSK.load(saved(tmp_path, **metadata))
+        TUSK.load(saved(tmp_path, format="tusklite-tusk", config=config))
+
+
+def test_a_file_without_a_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"path: .*other\.safetensors does not say what it holds"):
+        TUSK.load(saved(tmp_path, format="tusklite-tusk"))
 
 
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
