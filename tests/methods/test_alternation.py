@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tusklite.experiments import get_preset
 from tusklite.geometry import WARPS, random_tps
-from tusklite.methods.base import NonFiniteLoss, step_generator
+from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
-from tusklite.methods.tusk.training import TUSKOptions, TUSKTraining
-from tusklite.presets import get_preset
+from tusklite.methods.tusk.options import TUSKOptions
+from tusklite.methods.tusk.training import TUSKTraining, TwoViews
 
 TINY = TUSKConfig(
     keypoints=4, prototypes=3, descriptor_channels=8, width=8, levels=2, groups=8, window=5, splat_sigma=0.6
@@ -60,6 +61,16 @@ class Blobs:
 
 
 IMAGES = Blobs().images[:4]
+
+
+def a_batch(step: int, images: Tensor = IMAGES) -> Batch:
+    return Batch(images, torch.arange(len(images)), step)
+
+
+def seen(method: TUSKTraining, step: int) -> TwoViews:
+    """Both views as a step compares them, in a model whose descriptors are clustered as they are."""
+    views = method.two_views(IMAGES, step_generator(0, step))
+    return views._replace(clustered=views.descriptors.flatten(0, 1))
 
 
 def a_training(
@@ -152,7 +163,7 @@ def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int) -> 
     optimizers = ours.optimizers()
     # Adam would make a whole step of a gradient that is rounding alone; plain descent keeps the difference small.
     optimizers["network"] = torch.optim.SGD(optimizers["network"].param_groups[0]["params"], lr=0.01)
-    values = ours.training_step(IMAGES, 2, optimizers)
+    values = ours.training_step(a_batch(2), optimizers)
     expected = published_step(published, IMAGES, step_generator(5, 2), prototype_steps)
     assert expected.keys() == values.keys() - {"dead_prototypes", "collapsed_heatmaps", "border_keypoints"}
     for name, value in expected.items():
@@ -170,10 +181,10 @@ def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int) -> 
 def test_prototypes_move_by_transport_alone_and_the_network_without_it() -> None:
     method = a_training(EVERYTHING)
     before = weights(method, prototypes=True)
-    views = method.two_views(IMAGES, step_generator(0, 0))
-    descriptors = views.descriptors.flatten(0, 1)
+    views = seen(method, step=0)
+    descriptors = views.clustered
     method.remember(descriptors.detach().flip(0))
-    terms = method.loss_terms(views, descriptors, step=5)
+    terms = method.loss_terms(views, step=5)
     sum(terms.values()).backward()
     for prototypes in (method.model.prototypes, method.over_prototypes):
         assert prototypes.means.grad is None
@@ -225,9 +236,9 @@ TERMS += ("information", "neighbour_information")
 @pytest.mark.parametrize("name", TERMS)
 def test_a_weight_of_0_leaves_its_term_out(name: str) -> None:
     everything = a_training(EVERYTHING)
-    values = everything.training_step(IMAGES, 0, everything.optimizers())
+    values = everything.training_step(a_batch(0), everything.optimizers())
     without = a_training(replace(EVERYTHING, **{name: 0.0}))
-    left = without.training_step(IMAGES, 0, without.optimizers())
+    left = without.training_step(a_batch(0), without.optimizers())
     assert values.keys() - left.keys() == {name}
     for other in ("reconstruction", *TERMS):
         if other != name:
@@ -237,15 +248,16 @@ def test_a_weight_of_0_leaves_its_term_out(name: str) -> None:
 def test_the_sum_that_is_followed_has_the_weights() -> None:
     options = replace(EVERYTHING, reconstruction=0.5)
     method = a_training(options)
-    views = method.two_views(IMAGES, step_generator(0, 3))
-    descriptors = views.descriptors.flatten(0, 1)
-    method.prototype_steps(descriptors.detach(), 3, method.optimizers()["prototypes"], draws_after_warp(method, step=3))
-    terms = method.loss_terms(views, descriptors, step=3)
+    views = seen(method, step=3)
+    method.prototype_steps(
+        views.clustered.detach(), 3, method.optimizers()["prototypes"], draws_after_warp(method, step=3)
+    )
+    terms = method.loss_terms(views, step=3)
     assert terms.keys() == {"reconstruction", *TERMS}
     sum(getattr(options, name) * term for name, term in terms.items()).backward()
     gradients = {name: p.grad for name, p in method.model.named_parameters() if p.grad is not None}
     again = a_training(options)
-    again.training_step(IMAGES, 3, again.optimizers())
+    again.training_step(a_batch(3), again.optimizers())
     for name, gradient in gradients.items():
         torch.testing.assert_close(again.model.get_parameter(name).grad, gradient, atol=1e-6, rtol=1e-4)
 
@@ -286,7 +298,7 @@ def test_neighbours_come_from_the_memory_of_earlier_steps() -> None:
     for step in range(3):
         views = method.two_views(IMAGES, step_generator(0, step))
         expected = views.descriptors.detach().flatten(0, 1)
-        method.training_step(IMAGES, step, optimizers)
+        method.training_step(a_batch(step), optimizers)
         assert method.memory.shape == (64, 8)
         torch.testing.assert_close(method.memory[:32], expected, atol=1e-6, rtol=1e-5)
     assert method.memory.any(dim=1).all()  # 3 x 32 descriptors pushed the zeros out
@@ -295,12 +307,12 @@ def test_neighbours_come_from_the_memory_of_earlier_steps() -> None:
 
 def test_a_share_of_the_images_is_decoded_once_clustering_has_begun() -> None:
     method = a_training(TUSKOptions(decode_share=0.5, clustering_from=0.4))
-    seen = []
-    method.model.decoder.register_forward_hook(lambda _, __, output: seen.append(len(output)))
+    counts = []
+    method.model.decoder.register_forward_hook(lambda _, __, output: counts.append(len(output)))
     views = method.two_views(IMAGES, step_generator(0, 0))
     method.reconstruction_term(views, step=3)
     term = method.reconstruction_term(views, step=4)
-    assert seen == [8, 4]
+    assert counts == [8, 4]
     points = views.keypoints
     decoded = method.model.decode(points.xy, points.score, views.descriptors, (24, 28))
     every_other = slice(None, None, 2)  # of both views alike
@@ -335,7 +347,7 @@ def test_each_phase_has_its_terms_and_moves_its_prototypes() -> None:
         if event:
             assert event["position_information"] >= 0
         before = weights(method, prototypes=True)
-        values = method.training_step(IMAGES, step, optimizers)
+        values = method.training_step(a_batch(step), optimizers)
         after = weights(method, prototypes=True)
         moved = {name for name in before if not torch.equal(before[name], after[name])}
         expected_terms, expected_moves = set(always), set()
@@ -366,7 +378,7 @@ def test_prototypes_start_from_kmeans_where_there_is_no_reclustering() -> None:
 def steps_of(method: TUSKTraining, numbers: list[int]) -> dict[str, Tensor]:
     optimizers = method.optimizers()
     for number in numbers:
-        method.training_step(IMAGES, number, optimizers)
+        method.training_step(a_batch(number), optimizers)
     return method.state_dict()
 
 
@@ -396,7 +408,7 @@ def test_generators_of_other_steps_and_seeds_differ() -> None:
 def test_a_loss_that_is_not_finite_is_named_and_changes_no_weight(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     method = a_training(EVERYTHING)
     optimizers = method.optimizers()
-    method.training_step(IMAGES, 0, optimizers)
+    method.training_step(a_batch(0), optimizers)
     before = weights(method, prototypes=False)
     moments = [tensor.clone() for tensor in adam_moments(optimizers["network"])]
     terms = method.loss_terms
@@ -407,7 +419,7 @@ def test_a_loss_that_is_not_finite_is_named_and_changes_no_weight(term: str, mon
 
     monkeypatch.setattr(method, "loss_terms", broken)
     with pytest.raises(NonFiniteLoss, match=f"^step 1: {term} is not finite$"):
-        method.training_step(IMAGES, 1, optimizers)
+        method.training_step(a_batch(1), optimizers)
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(method, prototypes=False).items())
     assert all(map(torch.equal, moments, adam_moments(optimizers["network"])))
 
@@ -422,7 +434,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight() -> None:
     before = weights(method, prototypes=False)
     method.model.decoder.out.weight.register_hook(lambda gradient: gradient / 0)
     with pytest.raises(NonFiniteLoss, match=r"^step 4: the gradient is not finite$"):
-        method.training_step(IMAGES, 4, method.optimizers())
+        method.training_step(a_batch(4), method.optimizers())
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(method, prototypes=False).items())
 
 
@@ -430,7 +442,7 @@ def test_a_heatmap_that_is_not_finite_changes_nothing() -> None:
     method = a_training(EVERYTHING, config=LITE_MODEL)
     state = {name: tensor.clone() for name, tensor in method.state_dict().items()}
     with pytest.raises(NonFiniteLoss, match=r"^step 6: the heatmap is not finite$"):
-        method.training_step(IMAGES * float("nan"), 6, method.optimizers())
+        method.training_step(a_batch(6, IMAGES * float("nan")), method.optimizers())
     assert all(torch.equal(state[name], tensor) for name, tensor in method.state_dict().items())
 
 
@@ -445,7 +457,7 @@ def test_the_ci_recipe_learns_to_draw() -> None:
     for step in range(30):
         method.train()
         method.before_step(step, data)
-        values.append(method.training_step(data.images[step % 4 :: 4], step, optimizers))
+        values.append(method.training_step(a_batch(step, data.images[step % 4 :: 4]), optimizers))
     reconstruction = [float(value["reconstruction"]) for value in values]
     assert np.mean(reconstruction[-5:]) < 0.8 * np.mean(reconstruction[:5])
     assert all(math.isfinite(float(number)) for value in values for number in value.values())
@@ -457,12 +469,12 @@ def test_the_ci_recipe_learns_to_draw() -> None:
 def test_bfloat16_networks_give_float32_losses() -> None:
     method = a_training(EVERYTHING, config=LITE_MODEL)
     method.precision = torch.bfloat16
-    seen = []
-    method.model.encoder.out.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
-    values = method.training_step(IMAGES, 0, method.optimizers())
-    assert seen == [torch.bfloat16]
+    kinds = []
+    method.model.encoder.out.register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
+    values = method.training_step(a_batch(0), method.optimizers())
+    assert kinds == [torch.bfloat16]
     full = a_training(EVERYTHING, config=LITE_MODEL)
-    expected = full.training_step(IMAGES, 0, full.optimizers())
+    expected = full.training_step(a_batch(0), full.optimizers())
     assert values["reconstruction"].dtype == torch.float32
     torch.testing.assert_close(values["reconstruction"], expected["reconstruction"], atol=0.02, rtol=0.02)
 
@@ -514,7 +526,8 @@ def test_wrong_options_are_refused(option: dict, error: type[Exception], complai
 def test_wrong_lengths_and_seeds_are_refused() -> None:
     with pytest.raises(ValueError, match="steps: 0 was given; allowed is an integer of at least 1"):
         a_training(steps=0)
-    with pytest.raises(ValueError, match="seed: -1 was given; allowed is an integer of at least 0"):
-        a_training(seed=-1)
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"seed: {seed} was given; allowed is an integer from 0 to 4294967295"):
+            a_training(seed=seed)
     with pytest.raises(TypeError, match=r"steps: 2\.5 was given"):
         a_training(steps=2.5)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from tusklite.data import MNISTHard
-from tusklite.methods.base import NonFiniteLoss
+from tusklite.methods.base import Batch, NonFiniteLoss
 from tusklite.methods.channelwise.model import ChannelwiseConfig, ChannelwiseDetector
 from tusklite.methods.channelwise.options import ChannelwiseOptions
 from tusklite.methods.channelwise.training import ChannelwiseTraining
@@ -29,6 +29,10 @@ def a_training(seed: int = 0, options: dict | None = None, **changes: object) ->
 
 def some_images(batch: int, height: int, width: int, channels: int = 1) -> torch.Tensor:
     return torch.rand(batch, channels, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def a_batch(images: torch.Tensor, step: int) -> Batch:
+    return Batch(images, torch.arange(len(images)), step)
 
 
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(4, 9), st.integers(4, 9))
@@ -90,7 +94,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before(other):
 
 def test_every_weight_of_the_networks_gets_a_gradient():
     training = a_training(stem=2)
-    training.training_step(some_images(2, 20, 16), 0, training.optimizers())
+    training.training_step(a_batch(some_images(2, 20, 16), 0), training.optimizers())
     assert all(p.grad is not None and p.grad.any() for p in training.parameters())
 
 
@@ -100,7 +104,7 @@ def test_the_weight_of_a_term_makes_it_smaller(term):
         training = a_training(options={"equivariance": 0.0, "diversity": 0.0} | {term: weight}, stem=2)
         optimizers, images = training.optimizers(), some_images(4, 16, 16)
         for step in range(12):
-            values = training.training_step(images, step, optimizers)
+            values = training.training_step(a_batch(images, step), optimizers)
         return float(values[term])
 
     assert last(5.0) < 0.9 * last(0.0)
@@ -135,7 +139,7 @@ def test_nan_stops_the_training_before_a_weight_moves():
         training.model.encoder.out.bias[0] = float("nan")
     before = {name: value.clone() for name, value in training.state_dict().items() if "encoder" in name}
     with pytest.raises(NonFiniteLoss, match="step 3: the score maps are not finite"):
-        training.training_step(some_images(2, 12, 12), 3, training.optimizers())
+        training.training_step(a_batch(some_images(2, 12, 12), 3), training.optimizers())
     after = training.state_dict()
     assert all(torch.equal(value.nan_to_num(), after[name].nan_to_num()) for name, value in before.items())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,19 +11,19 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from tusklite.experiments import get_experiment, get_preset
 from tusklite.methods.former_names import FORMER_NAMES, with_present_names
 from tusklite.methods.thewlis import FactorizedLandmarks, ThewlisConfig
 from tusklite.methods.tusk import TUSKOptions
-from tusklite.presets import get_preset
+from tusklite.places import results_folder
 from tusklite.pretrained import FOLDER, load_pretrained
-from tusklite.recording import read_results
-from tusklite.tables import left_out_of
+from tusklite.results import left_out_of, read_results
 
 
 def test_every_former_name_stands_for_a_setting_of_today() -> None:
-    today = get_preset("mnist-hard", "lite").settings()
-    assert set(FORMER_NAMES.values()) <= today.keys()
-    assert not FORMER_NAMES.keys() & today.keys()
+    today = {name.rpartition(".")[2] for name in get_preset("mnist-hard", "lite").settings()}
+    assert set(FORMER_NAMES.values()) <= today
+    assert not FORMER_NAMES.keys() & today
     assert with_present_names({"padding": "zeros", "sharpness": 3.0, "seed": 1}) == {
         "padding_mode": "zeros",
         "inverse_temperature": 3.0,
@@ -54,9 +55,12 @@ def test_the_weights_that_come_with_the_package_are_of_before_and_still_load() -
 
 
 def test_a_recorded_departure_of_before_is_the_same_departure(tmp_path: Path) -> None:
-    result = {"preset": "lite", "data": {"source": "mnist"}, "overrides": {"steps": 1000, "padding": "zeros"}}
+    recorded = results_folder() / "mnist-hard" / "lite-steps1000-paddingzeros-seed0-cpu.json"
+    result = json.loads(recorded.read_text(encoding="utf-8"))
+    assert result["overrides"] == {"steps": 1000, "padding": "zeros"}
     (tmp_path / "mnist-hard").mkdir()
-    (tmp_path / "mnist-hard" / "run.json").write_text(json.dumps(result), encoding="utf-8")
+    shutil.copy(recorded, tmp_path / "mnist-hard")
     (read,) = read_results(tmp_path)
     assert read["overrides"] == {"steps": 1000, "padding_mode": "zeros"}
-    assert left_out_of(read) == "replicate padding"
+    experiment = get_experiment("mnist-hard")
+    assert left_out_of(experiment.departures, read, experiment.full_name) == "replicate padding"

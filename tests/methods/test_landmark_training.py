@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tusklite import losses
-from tusklite.methods.base import NonFiniteLoss, step_generator
+from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
 from tusklite.methods.thewlis import views
 from tusklite.methods.thewlis.model import FactorizedLandmarks, ThewlisConfig
 from tusklite.methods.thewlis.options import ThewlisOptions
@@ -44,6 +44,10 @@ def a_training(options: ThewlisOptions = OPTIONS, seed: int = 0) -> ThewlisTrain
         return ThewlisTraining(FactorizedLandmarks(TINY), options, seed)
 
 
+def a_batch(images: Tensor, step: int) -> Batch:
+    return Batch(images, torch.arange(len(images)), step)
+
+
 # --- one step ----------------------------------------------------------------------------------------------
 
 
@@ -51,7 +55,7 @@ def a_training(options: ThewlisOptions = OPTIONS, seed: int = 0) -> ThewlisTrain
 def test_a_step_is_adam_on_the_losses_of_two_views(options: ThewlisOptions) -> None:
     method, images = a_training(options, seed=3), pictures(4, 2, 24, 20)
     model = copy.deepcopy(method.model)
-    values = method.training_step(images, 11, method.optimizers())
+    values = method.training_step(a_batch(images, 11), method.optimizers())
 
     views = draw_views(images, 16, options, step_generator(3, 11))
     probs = model(torch.cat([views.first, views.second])).probs
@@ -75,7 +79,7 @@ def test_a_step_is_adam_on_the_losses_of_two_views(options: ThewlisOptions) -> N
 def test_thirty_steps_lessen_the_loss() -> None:
     method, images = a_training(), pictures(2, 2, 6, 6).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
     optimizers = method.optimizers()
-    terms = [method.training_step(images, step, optimizers) for step in range(30)]
+    terms = [method.training_step(a_batch(images, step), optimizers) for step in range(30)]
     totals = [50 * float(values["alignment"]) + float(values["diversity"]) for values in terms]
     assert np.mean(totals[-5:]) < 0.8 * np.mean(totals[:5])
 
@@ -101,12 +105,12 @@ def test_what_is_not_finite_is_named_and_changes_no_weight(
 ) -> None:
     method, images = a_training(), pictures(2, 2, 20, 20)
     optimizers = method.optimizers()
-    method.training_step(images, 0, optimizers)
+    method.training_step(a_batch(images, 0), optimizers)
     weights = [parameter.clone() for parameter in method.parameters()]
     adam = copy.deepcopy(optimizers["network"].state_dict()["state"])
     spoil(method, monkeypatch)
     with pytest.raises(NonFiniteLoss, match=f"^step 1: {what} not finite$"):
-        method.training_step(images, 1, optimizers)
+        method.training_step(a_batch(images, 1), optimizers)
     assert all(map(torch.equal, weights, method.parameters()))
     for number, state in optimizers["network"].state_dict()["state"].items():
         assert all(torch.equal(state[name], adam[number][name]) for name in ("step", "exp_avg", "exp_avg_sq"))
@@ -114,9 +118,9 @@ def test_what_is_not_finite_is_named_and_changes_no_weight(
 
 def test_lower_precision_is_for_the_network_only() -> None:
     method, images = a_training(), pictures(3, 2, 20, 20)
-    exact = copy.deepcopy(method).training_step(images, 0, copy.deepcopy(method).optimizers())
+    exact = copy.deepcopy(method).training_step(a_batch(images, 0), copy.deepcopy(method).optimizers())
     method.precision = torch.bfloat16
-    rounded = method.training_step(images, 0, method.optimizers())
+    rounded = method.training_step(a_batch(images, 0), method.optimizers())
     for name, value in rounded.items():
         assert value.dtype == torch.float32
         assert value != exact[name]
@@ -129,6 +133,8 @@ def test_lower_precision_is_for_the_network_only() -> None:
 class Pictures:
     """Five pictures, which may be taken away in the middle of a run."""
 
+    reads_files = False
+
     def __init__(self, last: int = 10**9) -> None:
         self.image, self.batches_left = pictures(5, 2, 20, 20), last
 
@@ -140,6 +146,12 @@ class Pictures:
             raise OSError("the disk is gone")
         self.batches_left -= 1
         return SimpleNamespace(image=self.image[indices])
+
+    def describe(self) -> dict[str, str | int]:
+        return {"source": "made up"}
+
+    def identity(self) -> dict[str, object]:
+        return {"kind": "five pictures"}
 
 
 EIGHT = Schedule(steps=8, batch=2, warmup=2, device="cpu", log_every=1, checkpoint_every=3)

@@ -183,7 +183,7 @@ def saved(path: Path, **config: object) -> Path:
     """A file with a detector's tensors, and the configuration asked for in place of its own."""
     described = json.dumps(asdict(SMALL) | config)
     tensors = {name: tensor.contiguous() for name, tensor in a_detector().state_dict().items()}
-    save_file(tensors, path, metadata={"format": "tusklite-landmarks", "config": described})
+    save_file(tensors, path, metadata={"format": "tusklite-thewlis", "config": described})
     return path
 
 
@@ -199,18 +199,20 @@ def test_a_detector_comes_back_as_it_was(tmp_path: Path) -> None:
     images = pictures(2, 2, 33, 20, seed=5)
     assert torch.equal(loaded.find(images), model.eval().find(images))
     with safe_open(tmp_path / "model.safetensors", framework="numpy") as file:
-        assert file.metadata()["format"] == "tusklite-landmarks"
+        assert file.metadata()["format"] == "tusklite-thewlis"
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     TUSK(TUSKConfig(width=8, groups=8, levels=1)).save(tmp_path / "tusk.safetensors")
-    with pytest.raises(ValueError, match=r"tusk\.safetensors holds 'tusklite-tusk'; allowed is a 'tusklite-landmarks'"):
+    with pytest.raises(ValueError, match=r"tusk\.safetensors holds 'tusklite-tusk'; allowed is a 'tusklite-thewlis'"):
         FactorizedLandmarks.load(tmp_path / "tusk.safetensors")
     a_detector().save(tmp_path / "landmarks.safetensors")
-    with pytest.raises(ValueError, match=r"holds 'tusklite-landmarks'; allowed is a 'tusklite-tusk' model"):
+    with pytest.raises(ValueError, match=r"holds 'tusklite-thewlis'; allowed is a 'tusklite-tusk' model"):
         TUSK.load(tmp_path / "landmarks.safetensors")
     save_file({"weights": torch.zeros(3)}, tmp_path / "plain.safetensors")
-    with pytest.raises(ValueError, match=r"plain\.safetensors holds None; allowed is"):
+    with pytest.raises(
+        ValueError, match=r"plain\.safetensors does not say what it holds; allowed is a file that tusklite wrote"
+    ):
         FactorizedLandmarks.load(tmp_path / "plain.safetensors")
 
 
