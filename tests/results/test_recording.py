@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from tusklite import __version__, recording
-from tusklite.methods.former_names import with_present_names
 from tusklite.presets import DEPARTURES, PRESETS, SHORT_RUN, get_preset
 from tusklite.published import PAPER_AFLW, PAPER_TABLE_1, SUPERVISED_AFLW
 from tusklite.recording import (
@@ -26,6 +23,9 @@ from tusklite.recording import (
     write_table,
 )
 from tusklite.tables import departures_table, digits_table, landmarks_table, mnist_hard_table
+
+from tusklite import __version__, recording
+from tusklite.methods.former_names import with_present_names
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from tusklite.presets import Preset, get_preset
 
 from tusklite import losses
 from tusklite.data import MNISTHard
@@ -25,7 +26,6 @@ from tusklite.experiments import new_training, watch
 from tusklite.files import writable_folder
 from tusklite.methods.base import NonFiniteLoss
 from tusklite.methods.tusk.training import TUSKTraining
-from tusklite.presets import Preset, get_preset
 from tusklite.train.checkpoints import NAME, load_checkpoint
 from tusklite.train.loop import LOG, TrainingInterrupted, choose_device, device_name, fit, peak_memory_mb
 from tusklite.train.schedule import Schedule
