@@ -18,7 +18,7 @@ from tusklite.geometry import WARPS, random_tps
 from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
-from tusklite.methods.tusk.training import TUSKTraining, TwoViews
+from tusklite.methods.tusk.training import Seen, TUSKTraining
 
 TINY = TUSKConfig(
     keypoints=4, prototypes=3, descriptor_channels=8, width=8, levels=2, groups=8, window=5, splat_sigma=0.6
@@ -67,10 +67,10 @@ def a_batch(step: int, images: Tensor = IMAGES) -> Batch:
     return Batch(images, torch.arange(len(images)), step)
 
 
-def seen(method: TUSKTraining, step: int) -> TwoViews:
+def seen(method: TUSKTraining, step: int) -> Seen:
     """Both views as a step compares them, in a model whose descriptors are clustered as they are."""
     views = method.two_views(IMAGES, step_generator(0, step))
-    return views._replace(clustered=views.descriptors.flatten(0, 1))
+    return Seen(views, views.descriptors.flatten(0, 1))
 
 
 def a_training(
@@ -274,20 +274,20 @@ def test_the_partner_of_a_keypoint_is_the_same_point_in_the_other_view() -> None
     views = method.two_views(IMAGES, step_generator(0, 0))
     assert views.images.shape == (8, 1, 24, 28)
     torch.testing.assert_close(views.images[:4], IMAGES)
-    here, there = views.keypoints.xy.detach(), views.partner_xy
-    shown = views.shown
+    here, there = views.keypoints.xy.detach(), views.partners.xy
+    shown = views.partners.shown
     assert shown.sum() > 8
     torch.testing.assert_close(views.warp(there[:4])[shown[:4]], here[:4][shown[:4]], atol=2e-3, rtol=0)
     torch.testing.assert_close(views.warp(here[4:])[shown[4:]], there[4:][shown[4:]], atol=1e-5, rtol=0)
     assert (there[shown].abs() < 1).all()
     other = F.grid_sample(views.features.roll(4, 0), there[:, :, None], padding_mode="border", align_corners=False)
-    torch.testing.assert_close(views.partners, F.normalize(other[..., 0].mT, dim=-1), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(views.partners.descriptors, F.normalize(other[..., 0].mT, dim=-1), atol=1e-5, rtol=1e-4)
 
 
 def test_no_partners_are_read_where_no_term_compares_them() -> None:
     plain, comparing = a_training(), a_training(TUSKOptions(information=0.03))
     views = plain.two_views(IMAGES, step_generator(0, 0))
-    assert (views.partners, views.partner_xy, views.shown) == (None, None, None)
+    assert views.partners is None
     torch.testing.assert_close(views.descriptors, comparing.two_views(IMAGES, step_generator(0, 0)).descriptors)
 
 

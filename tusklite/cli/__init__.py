@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in COMMANDS:
         command = importlib.import_module(f"tusklite.cli.{name}")
-        own = commands.add_parser(name, help=command.__doc__.splitlines()[0].rstrip("."))
+        own = commands.add_parser(name, help=(command.__doc__ or name).splitlines()[0].rstrip("."))
         command.add_arguments(own)
         own.set_defaults(act=command.act)
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from tusklite.cli.options import add_settings, settings_given
 
@@ -35,7 +36,7 @@ def act(arguments: argparse.Namespace) -> int:
         return 1
     metrics = run_dir / "metrics.json"
     if metrics.exists():
-        result = read_json(metrics)
+        result: Any = read_json(metrics)
         print(comparison(result, get_experiment(result["experiment"]).metrics))
     print(f"everything is in {run_dir}")
     return 0

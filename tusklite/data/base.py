@@ -18,7 +18,10 @@ class ImageBatch(Protocol):
         image: float32 (B, C, H, W) in [0, 1].
     """
 
-    image: Tensor
+    @property
+    def image(self) -> Tensor:
+        """The images."""
+        ...
 
 
 class ImageAlone(NamedTuple):
@@ -40,7 +43,10 @@ class ImageSource(Protocol):
             ahead, in worker processes (there `scenes` gives images on the CPU). False where they are held or drawn.
     """
 
-    reads_files: bool
+    @property
+    def reads_files(self) -> bool:
+        """Whether images are decoded when they are asked for."""
+        ...
 
     def __len__(self) -> int:
         """How many images there are."""
@@ -89,7 +95,7 @@ def require_source(name: str, value: object) -> ImageSource:
     missing = [f"{part}()" for part in PARTS if not callable(getattr(value, part, None))]
     missing += [] if isinstance(getattr(value, "reads_files", None), bool) else ["reads_files"]
     kind = type(value).__name__
-    if missing:
+    if missing or not isinstance(value, ImageSource):
         raise TypeError(
             f"{name}: {kind} was given, which lacks {', '.join(missing)}; allowed is an image source "
             "(see tusklite.data.base.ImageSource)"
@@ -117,4 +123,4 @@ def images_sha256(images: Tensor) -> str:
         >>> images_sha256(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))[:12]
         '38723a2e5e8a'
     """
-    return hashlib.sha256(images.contiguous().numpy(force=True)).hexdigest()
+    return hashlib.sha256(images.contiguous().numpy(force=True).data).hexdigest()

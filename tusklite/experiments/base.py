@@ -75,7 +75,8 @@ class Preset(Generic[ModelConfig, Options, DataChoice]):
             {'schedule.steps': 5}
         """
         before = self.settings()
-        changed = replace(self, **with_settings(self.parts(), overrides))
+        parts: dict[str, Any] = with_settings(self.parts(), overrides)
+        changed = replace(self, **parts)
         after = changed.settings()
         order = [*self.overrides, *(full_name(name, before) for name in overrides)]
         differs = {
@@ -84,12 +85,16 @@ class Preset(Generic[ModelConfig, Options, DataChoice]):
         return replace(changed, overrides=differs)
 
 
+AnyPreset = Preset[Any, Any, Any]
+
+
 class Splits(Protocol):
     """The images of an experiment: those that are learnt from, and what else its scoring wants."""
 
     @property
     def train(self) -> ImageSource:
         """What is learnt from, without labels."""
+        ...
 
 
 class Scores(NamedTuple):
@@ -105,7 +110,7 @@ class Scores(NamedTuple):
 
 
 AnySplits = TypeVar("AnySplits", bound=Splits)
-AnyMethod = TypeVar("AnyMethod", bound=Method)
+AnyMethod = TypeVar("AnyMethod", bound="Method[Any, Any, Any]")
 
 
 class Experiment(ABC, Generic[AnyMethod, AnySplits]):
@@ -129,42 +134,42 @@ class Experiment(ABC, Generic[AnyMethod, AnySplits]):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    presets: ClassVar[tuple[Preset, ...]]
+    presets: ClassVar[tuple[AnyPreset, ...]]
     metrics: ClassVar[tuple[Metric, ...]]
     watched: ClassVar[Mapping[str, str]] = {}
     table: ClassVar[Table]
     departures: ClassVar[Departures | None] = None
 
     @abstractmethod
-    def splits(self, preset: Preset) -> AnySplits:
+    def splits(self, preset: AnyPreset) -> AnySplits:
         """The images that a preset asks for, on its device."""
 
     @abstractmethod
-    def method(self, preset: Preset) -> AnyMethod:
+    def method(self, preset: AnyPreset) -> AnyMethod:
         """An untrained method: the same weights for the same seed, whatever was drawn before."""
 
     @abstractmethod
-    def score(self, preset: Preset, method: AnyMethod, splits: AnySplits, fitted: FitResult) -> Scores:
+    def score(self, preset: AnyPreset, method: AnyMethod, splits: AnySplits, fitted: FitResult) -> Scores:
         """Score a finished run on unseen images, once."""
 
     @abstractmethod
-    def describe(self, preset: Preset, splits: AnySplits) -> dict[str, Any]:
+    def describe(self, preset: AnyPreset, splits: AnySplits) -> dict[str, Any]:
         """What a result states about its data: source, checksum, sizes."""
 
-    def look(self, preset: Preset, method: AnyMethod, splits: AnySplits) -> dict[str, float]:
+    def look(self, preset: AnyPreset, method: AnyMethod, splits: AnySplits) -> dict[str, float]:
         """Figures for the log while training runs, from images that are held out; nothing is chosen by them."""
         return {}
 
-    def published(self, preset: Preset) -> Mapping[str, float]:
+    def published(self, preset: AnyPreset) -> Mapping[str, float]:
         """The paper's figures that stand beside a result, by the names of its metrics."""
         return {}
 
-    def data_line(self, preset: Preset) -> str:
+    def data_line(self, preset: AnyPreset) -> str:
         """One line for the reader: which data a run uses, where from, the checksum."""
         about = self.describe(preset, self.splits(preset))
         return f"data: {about['source']}, sha256 {str(about.get('sha256'))[:12]}"
 
-    def preset(self, name: str, **overrides: object) -> Preset:
+    def preset(self, name: str, **overrides: object) -> AnyPreset:
         """A preset by name, with any of its settings changed.
 
         Args:
@@ -185,10 +190,12 @@ class Experiment(ABC, Generic[AnyMethod, AnySplits]):
         return full_name(name, known) if name in known or any(each.endswith(f".{name}") for each in known) else name
 
 
-_REGISTERED: dict[str, Experiment] = {}
+AnyExperiment = Experiment[Any, Any]
+
+_REGISTERED: dict[str, AnyExperiment] = {}
 
 
-def register(experiment: Experiment) -> Experiment:
+def register(experiment: AnyExperiment) -> AnyExperiment:
     """Make an experiment known by its name: to `train`, to the command line, to the tables.
 
     Raises:
@@ -211,6 +218,6 @@ def register(experiment: Experiment) -> Experiment:
     return experiment
 
 
-def registered() -> dict[str, Experiment]:
+def registered() -> dict[str, AnyExperiment]:
     """The experiments that were registered so far, by name."""
     return dict(_REGISTERED)

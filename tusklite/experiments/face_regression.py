@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,19 @@ def labelled_rows(faces: FaceLandmarks, score_on: str) -> Tensor:
 def mean_nearest(landmarks: Tensor) -> float:
     """Mean distance from a landmark `(N, K, 2)` to the nearest other one; 0 for a single one, which has no other."""
     return float(nearest_landmark_distance(landmarks).mean()) if landmarks.shape[1] > 1 else 0.0
+
+
+def _eyes(faces: FaceLandmarks) -> tuple[int, int]:
+    """Which of the points are the eyes.
+
+    Raises:
+        ValueError: faces with fewer than two points.
+    """
+    if faces.eyes is None:
+        raise ValueError(
+            f"faces: those of {faces.source!r} have fewer than two points; allowed are faces with both eyes"
+        )
+    return faces.eyes
 
 
 def regress_faces(
@@ -60,7 +74,7 @@ def regress_faces(
     generator = torch.Generator().manual_seed(seed)
     scored = unseen.labelled.nonzero().flatten().cpu()
     found, truth = found[scored], unseen.points[scored].cpu()
-    left, right = unseen.eyes
+    left, right = _eyes(unseen)
 
     def error(landmarks: Tensor, points: Tensor) -> tuple[float, LandmarkRegressor]:
         regressor = LandmarkRegressor(ridge).fit(landmarks, points)
@@ -87,6 +101,10 @@ def held_out_error(in_views: ViewsOfFaces, faces: FaceLandmarks, ridge: float) -
     known = in_views(rows, generator)
     found, truth = in_views(held_out, generator)
     predicted = LandmarkRegressor(ridge).fit(*known).predict(found)
-    nme = normalized_mean_error(predicted, truth, *faces.eyes)
-    figures = {"nme_percent": 100 * nme, "nearest": mean_nearest(found), "spread": landmark_spread(found)}
+    nme = normalized_mean_error(predicted, truth, *_eyes(faces))
+    figures: dict[str, Any] = {
+        "nme_percent": 100 * nme,
+        "nearest": mean_nearest(found),
+        "spread": landmark_spread(found),
+    }
     return {name: round(float(value), 4) for name, value in figures.items()}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer
 from tusklite.data import MNISTHard, load_digits
-from tusklite.experiments.base import Experiment, Preset, Scores, register
+from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.methods.base import new_method
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
@@ -221,6 +221,8 @@ def detect_scenes(model: TUSK, scenes: MNISTHard, count: int | None = None) -> d
     parts: dict[str, list[Tensor]] = {}
     for indices in torch.arange(min(count or len(scenes), len(scenes))).split(50):
         batch = scenes.scenes(indices, with_truth=True)
+        assert batch.xy is not None
+        assert batch.label is not None
         heatmap, features = model.encode(batch.image)
         points = model.detect(heatmap)
         descriptors = model.clustering_space(model.describe(features, points.xy), points.xy)
@@ -293,7 +295,7 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
     )
     departures = DEPARTURES
 
-    def splits(self, preset: Preset) -> SceneSplits:
+    def splits(self, preset: AnyPreset) -> SceneSplits:
         """Training scenes from training digits, validation scenes from held-out ones, test scenes from test digits."""
         counts, device = preset.data, choose_device(preset.schedule.device)
         sizes = (counts.train_scenes, counts.validation_scenes, counts.test_scenes)
@@ -302,41 +304,41 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
             *(MNISTHard(split, size=size, source=counts.source, device=device) for split, size in splits)
         )
 
-    def method(self, preset: Preset) -> TUSKTraining:
+    def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
         schedule = preset.schedule
         return new_method(
             lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
         )
 
-    def look(self, preset: Preset, method: TUSKTraining, splits: SceneSplits) -> dict[str, float]:
+    def look(self, preset: AnyPreset, method: TUSKTraining, splits: SceneSplits) -> dict[str, float]:
         """Scores on sixty validation scenes."""
         scores = score_scenes(method.model, splits.validation, count=60)
         return {name: round(getattr(scores, name), 4) for name in ("localization", "classification", "both")}
 
-    def score(self, preset: Preset, method: TUSKTraining, splits: SceneSplits, fitted: FitResult) -> Scores:
+    def score(self, preset: AnyPreset, method: TUSKTraining, splits: SceneSplits, fitted: FitResult) -> Scores:
         """Prototypes are matched to classes on validation scenes; the test scenes are scored once, by that matching."""
         validation = score_scenes(method.model, splits.validation)
         test = score_scenes(method.model, splits.test, like=validation)
         names = ("localization", "classification", "both", "many_to_one", "precision")
         metrics: dict[str, Any] = {name: round(getattr(test, name), 5) for name in names}
         metrics["validation_both"] = round(validation.both, 5)
-        reached = (record["seconds"] for record in fitted.log if record.get("both", 0) >= 0.9)
+        reached = (record["seconds"] for record in fitted.log if record.get("both", 0.0) >= 0.9)
         metrics["seconds_to_90"] = next(reached, None)
         return Scores(metrics, test.as_dict())
 
-    def describe(self, preset: Preset, splits: SceneSplits) -> dict[str, Any]:
+    def describe(self, preset: AnyPreset, splits: SceneSplits) -> dict[str, Any]:
         """Source and checksum of the digits, and how many digits and scenes each split has."""
         described = splits.test.describe()
         data = {name: described[name] for name in ("source", "sha256")}
         data |= {f"{name}_scenes": len(getattr(splits, name)) for name in ("train", "validation", "test")}
         return data | {f"{name}_digits": described[f"{name}_digits"] for name in ("train", "validation", "test")}
 
-    def published(self, preset: Preset) -> dict[str, float]:
+    def published(self, preset: AnyPreset) -> dict[str, float]:
         """The paper's row of Table 1."""
         return dict(TABLE_1[0].metrics)
 
-    def data_line(self, preset: Preset) -> str:
+    def data_line(self, preset: AnyPreset) -> str:
         """Which digits, how many to train and to test, where from, the checksum."""
         return load_digits(preset.data.source).describe()
 

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 from tusklite.arguments import require_choice
-from tusklite.experiments.base import Experiment, Preset, registered
+from tusklite.experiments.base import AnyExperiment, AnyPreset, registered
 
 VARIABLE = "TUSKLITE_EXPERIMENTS"
 
 
-def experiments() -> dict[str, Experiment]:
+def experiments() -> dict[str, AnyExperiment]:
     """All experiments by name: those of this room, and those in the files that `$TUSKLITE_EXPERIMENTS` names.
 
     The variable holds Python files, or folders of them, with the sign between that the system has in `PATH`.
@@ -71,7 +71,7 @@ def _run_file(name: str, path: Path) -> None:
         raise
 
 
-def get_experiment(name: str) -> Experiment:
+def get_experiment(name: str) -> AnyExperiment:
     """An experiment by name.
 
     Raises:
@@ -87,7 +87,7 @@ def get_experiment(name: str) -> Experiment:
     return known[require_choice("experiment", name, sorted(known))]
 
 
-def get_preset(experiment: str, name: str, **overrides: object) -> Preset:
+def get_preset(experiment: str, name: str, **overrides: object) -> AnyPreset:
     """A preset by name, with any of its settings changed.
 
     Args:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tusklite.experiments.base import Preset, Splits
+from tusklite.experiments.base import AnyPreset, Splits
 from tusklite.experiments.registry import get_experiment
 from tusklite.files import write_json
-from tusklite.methods.base import Method
+from tusklite.methods.base import AnyTraining
 from tusklite.places import results_folder, runs_folder
 from tusklite.results.record import Result, code_version, record_result, require_recordable
 from tusklite.train.devices import choose_device, device_name
@@ -23,28 +23,28 @@ from tusklite.train.run_folder import owned_folder
 LONGEST_NAME = 120
 
 
-def splits_of(preset: Preset) -> Any:
+def splits_of(preset: AnyPreset) -> Any:
     """The images that a preset's experiment learns from and is scored on; `train` is what is learnt from."""
     return get_experiment(preset.experiment).splits(preset)
 
 
-def new_training(preset: Preset) -> Any:
+def new_training(preset: AnyPreset) -> Any:
     """An untrained method of a preset's experiment; the same weights for the same seed, whatever was drawn before."""
     return get_experiment(preset.experiment).method(preset)
 
 
-def data_line(preset: Preset) -> str:
+def data_line(preset: AnyPreset) -> str:
     """One line for the reader: which data a run uses, where from, the checksum."""
     return get_experiment(preset.experiment).data_line(preset)
 
 
-def watch(preset: Preset, splits: Splits) -> Callable[[Method], dict[str, float]]:
+def watch(preset: AnyPreset, splits: Splits) -> Callable[[AnyTraining], dict[str, float]]:
     """What `fit` logs while a training of a preset's experiment runs: figures of images that are held out."""
     experiment = get_experiment(preset.experiment)
     return lambda method: experiment.look(preset, method, splits)
 
 
-def result_of(preset: Preset, fitted: FitResult, splits: Splits, method: Method) -> Result:
+def result_of(preset: AnyPreset, fitted: FitResult, splits: Splits, method: AnyTraining) -> Result:
     """Score a finished run, and state all that a recorded result has to state."""
     experiment = get_experiment(preset.experiment)
     scores = experiment.score(preset, method, splits, fitted)
@@ -60,7 +60,7 @@ def result_of(preset: Preset, fitted: FitResult, splits: Splits, method: Method)
     return stated if scores.details is None else stated | {"details": scores.details}
 
 
-def _configured(preset: Preset, splits: Splits, device: str) -> Result:
+def _configured(preset: AnyPreset, splits: Splits, device: str) -> Result:
     """What of a result is known before it is trained: all that decides it."""
     words = "".join(f", {name} {value}" for name, value in preset.overrides.items())
     label = f"{preset.experiment} {preset.name}{words}, seed {preset.schedule.seed}, {device}"
@@ -76,10 +76,10 @@ def _configured(preset: Preset, splits: Splits, device: str) -> Result:
 
 
 def finish(
-    preset: Preset,
+    preset: AnyPreset,
     fitted: FitResult,
     splits: Splits,
-    method: Method,
+    method: AnyTraining,
     run_dir: str | os.PathLike[str],
     record: bool = False,
 ) -> Result:
@@ -109,7 +109,7 @@ def finish(
 
 
 def train(
-    preset: Preset,
+    preset: AnyPreset,
     run_dir: str | os.PathLike[str] | None = None,
     *,
     minutes: float | None = None,
@@ -154,7 +154,7 @@ def train(
         return finish(preset, fitted, splits, method, folder, record) if fitted.finished else None
 
 
-def run_name(preset: Preset) -> str:
+def run_name(preset: AnyPreset) -> str:
     """Name of the folder of a run without Jupyter: experiment, preset, what was changed, seed.
 
     Where two changes could be written alike, or the name grew too long, a hash of the settings ends it.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.data import FaceLandmarks, load_faces
-from tusklite.experiments.base import Experiment, Preset, Scores, register
+from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.experiments.face_regression import ViewsOfFaces, held_out_error, labelled_rows, regress_faces
 from tusklite.methods.base import new_method
 from tusklite.methods.thewlis.following import landmarks_in_views, landmarks_of
@@ -173,41 +173,41 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
         published=TABLE_4,
     )
 
-    def splits(self, preset: Preset) -> FaceSplits:
+    def splits(self, preset: AnyPreset) -> FaceSplits:
         """Training faces, and the unseen ones that the preset scores on."""
         device, data = choose_device(preset.schedule.device), preset.data
         return FaceSplits(*(FaceLandmarks(split, data.source, device=device) for split in ("train", data.score_on)))
 
-    def method(self, preset: Preset) -> ThewlisTraining:
+    def method(self, preset: AnyPreset) -> ThewlisTraining:
         """An untrained detector with its optimisation."""
         seed = preset.schedule.seed
         return new_method(lambda: ThewlisTraining(FactorizedLandmarks(preset.model), preset.training, seed), seed)
 
-    def look(self, preset: Preset, method: ThewlisTraining, splits: FaceSplits) -> dict[str, float]:
+    def look(self, preset: AnyPreset, method: ThewlisTraining, splits: FaceSplits) -> dict[str, float]:
         """The error on held-out training faces."""
         return held_out_error(views_of_faces(preset, method.model, splits), splits.train, preset.data.ridge)
 
-    def score(self, preset: Preset, method: ThewlisTraining, splits: FaceSplits, fitted: FitResult) -> Scores:
+    def score(self, preset: AnyPreset, method: ThewlisTraining, splits: FaceSplits, fitted: FitResult) -> Scores:
         """The error on unseen faces of a regressor that is fitted on labelled training faces."""
         metrics, _ = regress_landmarks(preset, method.model, splits)
         return Scores(metrics)
 
-    def describe(self, preset: Preset, splits: FaceSplits) -> dict[str, Any]:
+    def describe(self, preset: AnyPreset, splits: FaceSplits) -> dict[str, Any]:
         """Source, checksum and numbers of the faces."""
         return splits.unseen.describe()
 
-    def published(self, preset: Preset) -> dict[str, float]:
+    def published(self, preset: AnyPreset) -> dict[str, float]:
         """The paper's row of table 4; it is of AFLW's faces alone."""
         return PAPER if preset.data.source == "mtfl" else {}
 
-    def data_line(self, preset: Preset) -> str:
+    def data_line(self, preset: AnyPreset) -> str:
         """Which faces, how many to train and to test, where from, the checksum."""
         faces = load_faces(preset.data.source)
         learn, test = (f"{len(faces.splits[split]):,}" for split in ("train", "test"))
         return f"faces: {faces.name}, {learn} + {test}, from {faces.where}, sha256 {faces.sha256[:12]}…"
 
 
-def views_of_faces(preset: Preset, model: FactorizedLandmarks, splits: FaceSplits) -> ViewsOfFaces:
+def views_of_faces(preset: AnyPreset, model: FactorizedLandmarks, splits: FaceSplits) -> ViewsOfFaces:
     """Landmarks and points of training faces in the views of a preset's training."""
 
     def in_views(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -217,7 +217,7 @@ def views_of_faces(preset: Preset, model: FactorizedLandmarks, splits: FaceSplit
 
 
 def regress_landmarks(
-    preset: Preset, model: FactorizedLandmarks, splits: FaceSplits
+    preset: AnyPreset, model: FactorizedLandmarks, splits: FaceSplits
 ) -> tuple[dict[str, float], LandmarkRegressor]:
     """`regress_faces` with the landmarks of a detector, as a preset says.
 

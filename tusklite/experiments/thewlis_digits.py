@@ -7,7 +7,7 @@ from typing import Any
 
 from tusklite.arguments import require_choice, require_integer
 from tusklite.data import SingleDigits, load_digits
-from tusklite.experiments.base import Experiment, Preset, Scores, register
+from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.experiments.face_regression import mean_nearest
 from tusklite.experiments.thewlis_aflw import LITE_MODEL, LITE_SCHEDULE, LITE_TRAINING
 from tusklite.methods.base import new_method
@@ -130,27 +130,27 @@ class ThewlisDigits(Experiment[ThewlisTraining, DigitSplits]):
         ),
     )
 
-    def splits(self, preset: Preset) -> DigitSplits:
+    def splits(self, preset: AnyPreset) -> DigitSplits:
         """Training digits, the unseen ones that the preset scores on, validation digits."""
         device, data = choose_device(preset.schedule.device), preset.data
         return DigitSplits(
             *(SingleDigits(split, data.digit, data.source, device) for split in ("train", data.score_on, "validation"))
         )
 
-    def method(self, preset: Preset) -> ThewlisTraining:
+    def method(self, preset: AnyPreset) -> ThewlisTraining:
         """An untrained detector with its optimisation."""
         seed = preset.schedule.seed
         return new_method(lambda: ThewlisTraining(FactorizedLandmarks(preset.model), preset.training, seed), seed)
 
-    def look(self, preset: Preset, method: ThewlisTraining, splits: DigitSplits) -> dict[str, float]:
+    def look(self, preset: AnyPreset, method: ThewlisTraining, splits: DigitSplits) -> dict[str, float]:
         """How well landmarks follow warps of validation digits."""
         return score_digits(method.model, splits.watched, preset.training)
 
-    def score(self, preset: Preset, method: ThewlisTraining, splits: DigitSplits, fitted: FitResult) -> Scores:
+    def score(self, preset: AnyPreset, method: ThewlisTraining, splits: DigitSplits, fitted: FitResult) -> Scores:
         """How well landmarks follow warps of unseen digits."""
         return Scores(score_digits(method.model, splits.unseen, preset.training, preset.data.score_views))
 
-    def describe(self, preset: Preset, splits: DigitSplits) -> dict[str, Any]:
+    def describe(self, preset: AnyPreset, splits: DigitSplits) -> dict[str, Any]:
         """Source and checksum of the digits, which digit, and how many."""
         described = {name: splits.train.describe()[name] for name in ("source", "sha256", "digit")}
         return described | {
@@ -158,7 +158,7 @@ class ThewlisDigits(Experiment[ThewlisTraining, DigitSplits]):
             f"{preset.data.score_on}_digits": len(splits.unseen),
         }
 
-    def data_line(self, preset: Preset) -> str:
+    def data_line(self, preset: AnyPreset) -> str:
         """Which digits, how many to train and to test, where from, the checksum."""
         return load_digits(preset.data.source).describe()
 
@@ -176,7 +176,7 @@ def score_digits(
     """
     pixels = digits.images.shape[-1] / 2
     found = landmarks_of(model, digits)
-    figures = {
+    figures: dict[str, Any] = {
         "equivariance_px": pixels * equivariance_error(model, digits, options, views).mean(),
         "nearest_px": pixels * mean_nearest(found),
         "spread": landmark_spread(found),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -183,7 +184,7 @@ def random_tps(
         raise TypeError(f"spec: {type(spec).__name__} was given; allowed is a WarpSpec, such as WARPS['tusk-mnist']")
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"generator: {type(generator).__name__} was given; allowed is a torch.Generator")
-    place = {"generator": generator, "device": generator.device}
+    place: dict[str, Any] = {"generator": generator, "device": generator.device}
 
     def draw(spread: float, *shape: int) -> Tensor:
         normal = spec.distribution == "normal"

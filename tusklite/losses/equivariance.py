@@ -67,7 +67,8 @@ def probability_alignment_loss(probs: Tensor, warped_probs: Tensor, grid: Tensor
         tensor(0.2500)
     """
     probs, warped_probs, grid = _alignable(probs, warped_probs, grid)
-    u = identity_grid(*probs.shape[2:], probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
+    height, width = probs.shape[2:]
+    u = identity_grid(height, width, probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
     mass, mean, square = _moments(probs.flatten(2), u)
     warped_mass, warped_mean, warped_square = _moments(warped_probs.flatten(2), grid.flatten(1, 2))
     # Both masses are 1, but written out, gradients are those of the nested sums as well.
@@ -107,7 +108,8 @@ def probability_alignment_loss_naive(probs: Tensor, warped_probs: Tensor, grid: 
         True
     """
     probs, warped_probs, grid = _alignable(probs, warped_probs, grid)
-    u = identity_grid(*probs.shape[2:], probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
+    height, width = probs.shape[2:]
+    u = identity_grid(height, width, probs.device, probs.dtype).flatten(0, 1)  # (H W, 2)
     squared = ((u[None, :, None] - grid.flatten(1, 2)[:, None]) ** 2).sum(dim=-1)  # (B, H W, H' W')
     return torch.einsum("bku,buv,bkv->bk", probs.flatten(2), squared, warped_probs.flatten(2)).mean()
 

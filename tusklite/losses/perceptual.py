@@ -62,6 +62,10 @@ class PerceptualLoss(nn.Module):
         tensor(0.5000)
     """
 
+    mean: Tensor
+    deviation: Tensor
+    backbone: nn.Module
+
     def __init__(
         self,
         backbone: str | nn.Module = "vgg16",
@@ -81,7 +85,8 @@ class PerceptualLoss(nn.Module):
         self.resize = None if resize is None else require_integer("resize", resize, low=1)
         self.distance = require_choice("distance", distance, tuple(DISTANCES))
         self.normalize = normalize
-        mean, deviation = IMAGENET_MEAN, IMAGENET_DEVIATION
+        mean: Sequence[float] = IMAGENET_MEAN
+        deviation: Sequence[float] = IMAGENET_DEVIATION
         if isinstance(backbone, nn.Module):
             if weights not in (None, "DEFAULT"):
                 raise ValueError(f"weights: {weights!r} was given with a module, which brings its own; allowed is None")
@@ -199,9 +204,9 @@ def _torchvision_backbone(
     if weights is not None and not isinstance(weights, str | os.PathLike):
         raise TypeError(f"weights: {weights!r} was given; allowed are a name, the path of a file, or None")
     mean, deviation, published = IMAGENET_MEAN, IMAGENET_DEVIATION, None
-    from_file = weights is not None and Path(weights).suffix in FILE_ENDINGS
-    state = _read_state(Path(weights)) if from_file else None
-    if weights is not None and not from_file:
+    file = None if weights is None or Path(weights).suffix not in FILE_ENDINGS else Path(weights)
+    state = None if file is None else _read_state(file)
+    if weights is not None and file is None:
         choices = torchvision.models.get_model_weights(name)
         allowed = f"{', '.join(map(repr, choices.__members__))}, a file ({', '.join(FILE_ENDINGS)}) or None"
         if weights not in choices.__members__:
@@ -237,7 +242,7 @@ def _work_out_of_place(extractor: torch.fx.GraphModule) -> None:
     """Let no activation overwrite its input: a tap before it would give what came after it."""
     for module in extractor.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False
+            setattr(module, "inplace", False)  # noqa: B010  # whatever kind of module it is
     for node in extractor.graph.nodes:
         if "inplace" in node.kwargs:
             node.update_kwarg("inplace", False)

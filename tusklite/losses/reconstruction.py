@@ -31,7 +31,8 @@ def mse_loss(reconstruction: Tensor, images: Tensor) -> Tensor:
     require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
     require_tensor("reconstruction", reconstruction, tuple(images.shape), finite=False)
     require_alike("images", images, reconstruction=reconstruction)
-    return F.mse_loss(*widen(reconstruction, images))
+    reconstruction, images = widen(reconstruction, images)
+    return F.mse_loss(reconstruction, images)
 
 
 def cross_entropy_loss(logits: Tensor, images: Tensor) -> Tensor:
@@ -54,7 +55,8 @@ def cross_entropy_loss(logits: Tensor, images: Tensor) -> Tensor:
     require_tensor("images", images, ("B", "C", "H", "W"), finite=False)
     require_tensor("logits", logits, tuple(images.shape), finite=False)
     require_alike("images", images, logits=logits)
-    return F.binary_cross_entropy_with_logits(*widen(logits, images))
+    logits, images = widen(logits, images)
+    return F.binary_cross_entropy_with_logits(logits, images)
 
 
 def background_loss(heatmap: Tensor, index: Tensor, window: int) -> Tensor:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,19 @@ from tusklite.data.base import ImageSource
 from tusklite.methods.weights import KeypointModel
 
 Model = TypeVar("Model", bound=KeypointModel)
-Options = TypeVar("Options")
+Options = TypeVar("Options", bound="TrainingOptions")
 Seen = TypeVar("Seen")
 Optimizers = dict[str, torch.optim.Optimizer]
+
+
+class TrainingOptions(Protocol):
+    """What the options of every method have: a frozen dataclass with the rate of its network."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's, for the network."""
 
 
 class Batch(NamedTuple):
@@ -133,7 +143,7 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
             seen = self.see(batch, generator)
             turns = self.other_turns(seen, batch.step, optimizers, generator)
             terms = self.loss_terms(seen, batch.step)
-            total = sum(getattr(self.options, name) * value for name, value in terms.items())
+            total = total_of(getattr(self.options, name) * value for name, value in terms.items())
             values = {name: value.detach() for name, value in (terms | turns).items()}
             network_step(total, values, optimizers["network"])
         except NonFiniteLoss as error:
@@ -141,7 +151,11 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         return values | self.after_step(seen)
 
 
-def new_method(build: Callable[[], Method], seed: int) -> Method:
+AnyTraining = Method[Any, Any, Any]
+New = TypeVar("New", bound=AnyTraining)
+
+
+def new_method(build: Callable[[], New], seed: int) -> New:
     """An untrained method: the same weights for the same seed, whatever was drawn before, and nothing is drawn.
 
     Args:
@@ -172,6 +186,17 @@ def require_finite_maps(what: str, maps: Tensor) -> Tensor:
     if not torch.isfinite(maps).all():
         raise NonFiniteLoss(f"{what} not finite")
     return maps
+
+
+def total_of(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of some scalars, of which there is at least one.
+
+    Example:
+        >>> total_of(torch.tensor([1.0, 2.0]))
+        tensor(3.)
+    """
+    first, *others = terms
+    return sum(others, first)
 
 
 def network_step(total: Tensor, terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:

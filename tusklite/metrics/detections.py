@@ -22,7 +22,7 @@ class ClassScores(NamedTuple):
     """One row of the per-class table: the scores of `DetectionScores`, over the objects of one class."""
 
     label: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of this name, which nobody wants of scores
     localization: float
     classification: float
     both: float

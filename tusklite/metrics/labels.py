@@ -38,7 +38,7 @@ def require_labels(
         ValueError: digits: values 3 to 12 were given; allowed are integers from 0 to 9
     """
     kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-    if kind not in INTEGERS:
+    if not isinstance(value, Tensor) or kind not in INTEGERS:
         raise TypeError(f"{name}: {kind} was given; allowed is an integer tensor")
     pairs = zip(value.shape, shape, strict=False)
     if value.dim() != len(shape) or any(size != n for size, n in pairs if isinstance(n, int)):
@@ -69,7 +69,7 @@ def require_mask(name: str, mask: object, points_name: str, points: object, lett
     if mask is None:
         return torch.ones(shape, dtype=torch.bool)
     kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-    if kind != torch.bool:
+    if not isinstance(mask, Tensor) or kind != torch.bool:
         raise TypeError(f"{name}: {kind} was given; allowed is a bool tensor")
     if mask.shape != shape:
         raise ValueError(f"{name}: shape {tuple(mask.shape)} was given; allowed is {tuple(shape)}, as {points_name}")

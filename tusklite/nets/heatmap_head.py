@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer
-from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES
+from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, as_literal
 
 
 class HeatmapHead(nn.Module):
@@ -36,10 +36,10 @@ class HeatmapHead(nn.Module):
         if channels % groups:
             raise ValueError(f"channels: {channels} was given; allowed is a multiple of groups = {groups}")
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1, padding_mode=padding_mode, bias=False),
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1, padding_mode=as_literal(padding_mode), bias=False),
             nn.GroupNorm(groups, channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, 1, kernel_size=3, padding=1, padding_mode=padding_mode, bias=False),
+            nn.Conv2d(channels, 1, kernel_size=3, padding=1, padding_mode=as_literal(padding_mode), bias=False),
             nn.GroupNorm(1, 1),
         )
 

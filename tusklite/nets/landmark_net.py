@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_tensor
-from tusklite.nets.unet import MOST_CHANNELS
+from tusklite.nets.unet import MOST_CHANNELS, as_literal
 
 LANDMARK_PADDING_MODES = ("zeros", "replicate", "reflect")
 LARGEST_KERNEL, LARGEST_DILATION = 31, 64
@@ -28,7 +29,7 @@ def require_layers(
         >>> require_layers([20, 48, 64, 80, 256], [5, 3, 3, 3, 3, 1], [1, 1, 2, 4, 2, 1])[1]
         (5, 3, 3, 3, 3, 1)
     """
-    layers = (
+    layers: tuple[tuple[str, object, int, dict[str, Any]], ...] = (
         ("widths", widths, 5, {"high": MOST_CHANNELS}),
         ("kernels", kernels, 6, {"high": LARGEST_KERNEL, "odd": True}),
         ("dilations", dilations, 6, {"high": LARGEST_DILATION}),
@@ -40,7 +41,7 @@ def require_layers(
         if len(values) != count:
             raise ValueError(f"{name}: {len(values)} values were given; allowed are {count}")
         plain.append(tuple(require_integer(name, value, low=1, **limits) for value in values))
-    return tuple(plain)
+    return plain[0], plain[1], plain[2]
 
 
 class LandmarkNet(nn.Module):
@@ -89,7 +90,7 @@ class LandmarkNet(nn.Module):
         for number, (before, after) in enumerate(itertools.pairwise(channels)):
             kernel, dilation = kernels[number], dilations[number]
             reach = dilation * (kernel // 2)
-            mode = padding_mode if reach else "zeros"
+            mode = as_literal(padding_mode if reach else "zeros")
             if mode == "reflect":  # which needs more pixels than it adds
                 smallest = max(smallest, 2 * (reach + 1) if number else reach + 1)
             layers.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,11 +45,18 @@ def require_unet_shape(width: object, levels: object, groups: object) -> tuple[i
     return width, levels, groups
 
 
+def as_literal(padding_mode: str) -> Literal["zeros", "reflect", "replicate", "circular"]:
+    """A padding mode that was checked, as torch's types want it."""
+    return cast(Literal["zeros", "reflect", "replicate", "circular"], padding_mode)
+
+
 def _double_convolution(in_channels: int, out_channels: int, groups: int, padding_mode: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (in_channels, out_channels):
         layers += [
-            nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, padding_mode=padding_mode, bias=False),
+            nn.Conv2d(
+                channels, out_channels, kernel_size=3, padding=1, padding_mode=as_literal(padding_mode), bias=False
+            ),
             nn.GroupNorm(groups, out_channels),
             nn.ReLU(inplace=True),
         ]

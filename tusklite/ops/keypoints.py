@@ -26,7 +26,7 @@ class Keypoints(NamedTuple):
 
     xy: Tensor
     score: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # a tuple has a method of this name, which nobody wants of keypoints
 
     @property
     def found(self) -> Tensor:
@@ -283,7 +283,8 @@ def splat_gaussians(xy: Tensor, height: int, width: int, sigma: float) -> Tensor
         tensor([[[[0.1070, 0.7870, 0.1070]]]])
     """
     require_tensor("xy", xy, ("B", "K", 2), finite=False)
-    rows, columns = splat_profiles(*widen(xy), height, width, sigma)
+    (wide,) = widen(xy)
+    rows, columns = splat_profiles(wide, height, width, sigma)
     return (rows.unsqueeze(-1) * columns.unsqueeze(-2)).to(xy.dtype)
 
 

@@ -216,23 +216,23 @@ def choose_partition(
     groups = require_integer("groups", groups, low=1, high=len(descriptors) - 1)
     judged_after = require_integer("judged_after", judged_after, low=1)
     restarts = require_integer("restarts", restarts, low=0)
-    for name, labels in (given or {}).items():
-        if labels.shape != descriptors.shape[:1]:
-            shape, allowed = tuple(labels.shape), (len(descriptors),)
+    for name, each in (given or {}).items():
+        if each.shape != descriptors.shape[:1]:
+            shape, allowed = tuple(each.shape), (len(descriptors),)
             raise ValueError(f"given: {name!r} of shape {shape} was given; allowed is {allowed}")
     (descriptors,) = widen(descriptors)
     graph = neighbour_graph(descriptors, neighbours)
     candidates: dict[str, np.ndarray] = {}
 
-    fine = {name: labels.cpu().numpy() for name, labels in (given or {}).items()}
+    fine = {name: each.cpu().numpy() for name, each in (given or {}).items()}
     counts = [count for count in over_clusters if groups < count < len(descriptors)]
-    if counts:
-        rows = _spectral_rows(graph, min(counts), generator)
+    rows = _spectral_rows(graph, min(counts), generator) if counts else None
     for count in counts:
         fine[f"{count} clusters"] = _nearest_mean(descriptors, count, generator)
+        assert rows is not None
         fine[f"{count} spectral clusters"] = _nearest_mean(rows, count, generator)
-    for name, labels in fine.items():
-        labels = np.unique(labels, return_inverse=True)[1]  # without empty clusters
+    for name, found in fine.items():
+        labels = np.unique(found, return_inverse=True)[1]  # without empty clusters
         if labels.max() + 1 <= groups:
             candidates[name] = labels
             continue
@@ -244,8 +244,8 @@ def choose_partition(
         candidates[f"k-means {run}"] = _nearest_mean(descriptors, groups, generator)
         candidates[f"spectral {run}"] = _nearest_mean(spectral, groups, generator)
 
-    scores = {name: joint_information(walk_joint(graph, labels, judged_after)) for name, labels in candidates.items()}
-    best = max(scores, key=scores.get)
+    scores = {name: joint_information(walk_joint(graph, each, judged_after)) for name, each in candidates.items()}
+    best = max(scores, key=lambda name: scores[name])
     return Partition(torch.from_numpy(candidates[best]).to(descriptors.device), best, scores)
 
 

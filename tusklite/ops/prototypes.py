@@ -31,6 +31,8 @@ class Prototypes(nn.Module):
         tensor([1.0000, 1.0000, 1.0000], grad_fn=<LinalgVectorNormBackward0>)
     """
 
+    weights: Tensor
+
     def __init__(
         self, count: int, channels: int, spread: float = 0.02, generator: torch.Generator | None = None
     ) -> None:

@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ NAME = "checkpoint.pt"
 PREVIOUS = "checkpoint-previous.pt"
 
 
-def save_checkpoint(run_dir: str | os.PathLike, state: dict[str, object]) -> Path:
+def save_checkpoint(run_dir: str | os.PathLike[str], state: dict[str, object]) -> Path:
     """Write a checkpoint into a run folder; the one that was there becomes the previous one.
 
     Args:
@@ -57,8 +58,8 @@ def save_checkpoint(run_dir: str | os.PathLike, state: dict[str, object]) -> Pat
 
 
 def load_checkpoint(
-    run_dir: str | os.PathLike, map_location: torch.device | str = "cpu", parts: Sequence[str] = ()
-) -> dict[str, object] | None:
+    run_dir: str | os.PathLike[str], map_location: torch.device | str = "cpu", parts: Sequence[str] = ()
+) -> dict[str, Any] | None:
     """Read the newest good checkpoint of a run folder; None where the folder has none.
 
     A checkpoint that was cut off or damaged is passed over for the one before it, with a warning that names

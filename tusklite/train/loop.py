@@ -9,9 +9,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,14 +20,14 @@ from tusklite.arguments import require_number
 from tusklite.data.base import ImageSource, require_source
 from tusklite.data.loader import batches
 from tusklite.files import FileNotWritten, write_aside
-from tusklite.methods.base import Batch, Method
+from tusklite.methods.base import AnyTraining, Batch, Optimizers
 from tusklite.train.checkpoints import load_checkpoint, save_checkpoint
 from tusklite.train.devices import choose_device, device_name, peak_memory_mb
 from tusklite.train.run_folder import owned_folder
 from tusklite.train.schedule import Schedule
 
 LOG = "log.jsonl"
-Record = dict[str, object]
+Record = dict[str, Any]
 # What a checkpoint of this loop holds, so that one without a part is known for damaged.
 PARTS = ("identity", "step", "seconds", "method", "optimizers", "random")
 
@@ -61,14 +62,14 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 def fit(
-    method: Method,
+    method: AnyTraining,
     data: ImageSource,
     schedule: Schedule,
     run_dir: str | os.PathLike[str],
     resume: bool = True,
     *,
     minutes: float | None = None,
-    evaluate: Callable[[Method], dict[str, float]] | None = None,
+    evaluate: Callable[[AnyTraining], dict[str, float]] | None = None,
     progress: Callable[[Record], None] | None = None,
 ) -> FitResult:
     """Train a method; called again on the same folder, go on where the last call ended.
@@ -105,14 +106,14 @@ def fit(
 
 
 def _fit(
-    method: Method,
+    method: AnyTraining,
     data: ImageSource,
     schedule: Schedule,
     run_dir: Path,
     resume: bool,
     device: torch.device,
     minutes: float | None,
-    evaluate: Callable[[Method], dict[str, float]] | None,
+    evaluate: Callable[[AnyTraining], dict[str, float]] | None,
     progress: Callable[[Record], None] | None,
 ) -> FitResult:
     """`fit` in a folder that is held."""
@@ -145,7 +146,7 @@ def _fit(
         return max(memory_before, peak_memory_mb(device))
 
     def save() -> None:
-        state = {"identity": identity, "step": step, "seconds": seconds(), "peak_memory_mb": memory()}
+        state: Record = {"identity": identity, "step": step, "seconds": seconds(), "peak_memory_mb": memory()}
         state["method"] = method.state_dict()
         state["optimizers"] = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
         state["random"] = {"cpu": torch.get_rng_state()}
@@ -161,7 +162,7 @@ def _fit(
             progress(record)
 
     drawn = batches(data, schedule.batch, schedule.seed, step, schedule.steps, schedule.workers)
-    with closing(drawn), _stop_signals() as stopped:
+    with _closed_at_the_end(drawn), _stop_signals() as stopped:
         while step < schedule.steps:
             method.train()
             event = method.before_step(step, data)
@@ -180,7 +181,7 @@ def _fit(
                 record = {"phase": phase} | {name: round(float(value), 6) for name, value in values.items()}
             if evaluate is not None and (step % schedule.evaluate_every == 0 or last):
                 method.eval()
-                record |= {"phase": phase} | evaluate(method)
+                record |= {"phase": phase, **evaluate(method)}
             if record:
                 write(record)
             out_of_time = minutes is not None and time.monotonic() - start >= 60 * minutes
@@ -199,7 +200,7 @@ def _fit(
     return FitResult(step, step == schedule.steps, seconds(), device_name(device), memory(), records)
 
 
-def run_identity(method: Method, data: ImageSource, schedule: Schedule) -> Record:
+def run_identity(method: AnyTraining, data: ImageSource, schedule: Schedule) -> Record:
     """All that decides what a training ends in, as a checkpoint keeps it: method, schedule and data.
 
     Raises:
@@ -213,9 +214,7 @@ def run_identity(method: Method, data: ImageSource, schedule: Schedule) -> Recor
     return json.loads(json.dumps(identity))  # lists in place of tuples, as a checkpoint gives it back
 
 
-def _restore(
-    method: Method, optimizers: dict[str, torch.optim.Optimizer], checkpoint: Record, identity: Record, run_dir: Path
-) -> None:
+def _restore(method: AnyTraining, optimizers: Optimizers, checkpoint: Record, identity: Record, run_dir: Path) -> None:
     """Put a checkpoint's state back, after making sure that it is of this run."""
     differences = list(_differences(checkpoint["identity"], identity))
     if differences:
@@ -302,6 +301,15 @@ def _append(path: Path, record: Record) -> None:
             log.write(json.dumps(record) + "\n")
     except OSError as reason:
         raise FileNotWritten(path, reason) from reason
+
+
+@contextmanager
+def _closed_at_the_end(drawn: Iterator[object]) -> Iterator[None]:
+    """End what reads ahead, however the block ends."""
+    try:
+        yield
+    finally:
+        getattr(drawn, "close", lambda: None)()
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-Record = dict[str, object]
+Record = dict[str, Any]
 
 
 def summary(record: Record, titles: Mapping[str, str]) -> str:
@@ -39,7 +39,7 @@ class ProgressBar:
     def __init__(self, titles: Mapping[str, str], stream: TextIO | None = None) -> None:
         self._titles = titles
         self._stream = stream
-        self._bar = None
+        self._bar: Any = None
         self._latest: Record = {}
 
     def __call__(self, record: Record) -> None:

@@ -8,7 +8,7 @@ fails.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -139,7 +139,7 @@ class ChannelwiseDetector(KeypointModel):
         super().__init__()
         self.config = config
         channels, image = config.descriptor_channels, config.image_channels * config.stem**2
-        unet = {
+        unet: dict[str, Any] = {
             "width": config.width,
             "levels": config.levels,
             "groups": config.groups,
@@ -181,8 +181,9 @@ class ChannelwiseDetector(KeypointModel):
         xy = soft_argmax(probs)
         sampled = sample_descriptors(features, xy.detach())
         descriptors = F.normalize(self.standardization(sampled.flatten(0, 1)), dim=-1).view_as(sampled)
+        height, width = scores.shape[2:]
         canvas = score_weighted_sum(
-            xy, torch.ones_like(xy[..., 0]), descriptors, *scores.shape[2:], self.config.splat_sigma
+            xy, torch.ones_like(xy[..., 0]), descriptors, height, width, self.config.splat_sigma
         )
         return ChannelwisePoints(probs, xy, descriptors, canvas)
 

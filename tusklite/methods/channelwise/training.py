@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tusklite import losses
 from tusklite.geometry import WARPS, ThinPlateSpline, random_tps, warp_images
-from tusklite.methods.base import Batch, Method, new_method, require_finite_maps
+from tusklite.methods.base import Batch, Method, new_method, require_finite_maps, total_of
 from tusklite.methods.channelwise.model import ChannelwiseConfig, ChannelwiseDetector, ChannelwiseOutput
 from tusklite.methods.channelwise.options import ChannelwiseOptions
 
@@ -75,5 +75,5 @@ class ChannelwiseTraining(Method[ChannelwiseDetector, ChannelwiseOptions, Channe
         return {
             "reconstruction": losses.cross_entropy_loss(seen.output.decoded, seen.images),
             "equivariance": losses.probability_alignment_loss(probs, warped_probs, grid),
-            "diversity": sum(losses.diversity_loss(maps, self.options.pool) for maps in (probs, warped_probs)),
+            "diversity": total_of(losses.diversity_loss(maps, self.options.pool) for maps in (probs, warped_probs)),
         }

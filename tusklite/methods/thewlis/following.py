@@ -46,6 +46,7 @@ def landmarks_in_views(
     square = identity_grid(size, size, faces.device).view(1, -1, 2)
     for part in rows.split(BATCH):
         batch = faces.scenes(part, with_truth=True)
+        assert batch.xy is not None
         zoom, shift = (value.to(faces.device) for value in draw_frames(len(part), options, generator))
         warp = random_tps(len(part), WARPS[options.second_warp], generator, device=faces.device)
         grid = zoom * warp(square.expand(len(part), -1, -1)) + shift

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tusklite import losses
 from tusklite.geometry import ThinPlateSpline
-from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps
+from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, total_of
 from tusklite.methods.thewlis.model import FactorizedLandmarks
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
@@ -58,8 +58,9 @@ class ThewlisTraining(Method[FactorizedLandmarks, ThewlisOptions, SiameseMaps]):
 
     def optimizers(self) -> Optimizers:
         """One Adam, with the weight decay of eq. 9; made after the module is on its device."""
-        rates = {"lr": self.options.learning_rate, "weight_decay": self.options.weight_decay}
-        return {"network": torch.optim.Adam(self.parameters(), **rates)}
+        options = self.options
+        adam = torch.optim.Adam(self.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        return {"network": adam}
 
     def see(self, batch: Batch, generator: torch.Generator) -> SiameseMaps:
         """Two views of each image, and the same network's maps of both."""
@@ -76,5 +77,5 @@ class ThewlisTraining(Method[FactorizedLandmarks, ThewlisOptions, SiameseMaps]):
         diverse = (losses.diversity_loss(maps, self.options.pool) for maps in (seen.probs, seen.warped_probs))
         return {
             "alignment": losses.probability_alignment_loss(seen.probs, seen.warped_probs, grid),
-            "diversity": sum(diverse),
+            "diversity": total_of(diverse),
         }

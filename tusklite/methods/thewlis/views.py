@@ -64,4 +64,4 @@ def draw_views(images: Tensor, size: int, options: ThewlisOptions, generator: to
     for points in (square, second(square)):
         grid = (zoom * first(points) + shift).view(batch, size, size, 2)
         views.append(warp_images(images, grid.to(images.dtype), padding_mode="reflection"))
-    return Views(*views, second)
+    return Views(views[0], views[1], second)

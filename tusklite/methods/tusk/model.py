@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -133,7 +133,7 @@ class TUSK(KeypointModel):
         self.config = config
         channels = config.descriptor_channels
         stem_channels = config.image_channels * config.stem**2
-        unet = {
+        unet: dict[str, Any] = {
             "width": config.width,
             "levels": config.levels,
             "groups": config.groups,
@@ -229,7 +229,8 @@ class TUSK(KeypointModel):
         heatmap, features = self.encode(images)
         points = self.detect(heatmap, k)
         descriptors = self.describe(features, points.xy)
-        decoded = self.decode(points.xy, points.score, descriptors, tuple(images.shape[2:]))
+        height, width = images.shape[2:]
+        decoded = self.decode(points.xy, points.score, descriptors, (height, width))
         assignment = self.assign(descriptors, points.xy)
         return TUSKOutput(heatmap, features, points, descriptors, assignment, self.to_image(decoded))
 

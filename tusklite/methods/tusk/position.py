@@ -41,6 +41,10 @@ class PositionRegression(nn.Module):
         tensor([[0.1300]])
     """
 
+    gram: Tensor
+    moment: Tensor
+    coefficients: Tensor
+
     def __init__(self, channels: int, momentum: float = 0.98) -> None:
         super().__init__()
         require_integer("channels", channels, low=1)

@@ -12,7 +12,7 @@ from tusklite import losses
 from tusklite.arguments import require_integer
 from tusklite.data.base import ImageSource
 from tusklite.geometry import WARPS, ThinPlateSpline, random_tps, warp_images
-from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, step_generator
+from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, step_generator, total_of
 from tusklite.methods.tusk.alarms import count_alarms
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
@@ -25,6 +25,20 @@ from tusklite.ops.prototypes import Prototypes, spherical_kmeans
 __all__ = ["TUSKOptions", "TUSKTraining", "TwoViews"]
 
 
+class Partners(NamedTuple):
+    """The keypoints of each view, looked for in the other one; N = 2 B.
+
+    Attributes:
+        descriptors: `(N, K, C)` of unit length, of the same points, read in the other view.
+        xy: `(N, K, 2)` where the other view shows them.
+        shown: `(N, K)` bool: the other view shows the point.
+    """
+
+    descriptors: Tensor
+    xy: Tensor
+    shown: Tensor
+
+
 class TwoViews(NamedTuple):
     """A batch of images and of their warped twins, encoded; N = 2 B.
 
@@ -35,11 +49,7 @@ class TwoViews(NamedTuple):
         features: `(N, C, h, w)`.
         keypoints: of each view.
         descriptors: `(N, K, C)` of unit length.
-        partners: `(N, K, C)` descriptors of the same points, read in the other view; this and what follows are None
-            where no term compares them.
-        partner_xy: `(N, K, 2)` where the other view shows them.
-        shown: `(N, K)` bool: the other view shows the point.
-        clustered: `(N K, C)` the descriptors in clustering space.
+        partners: the same points in the other view; None where no term compares them.
     """
 
     images: Tensor
@@ -48,13 +58,22 @@ class TwoViews(NamedTuple):
     features: Tensor
     keypoints: Keypoints
     descriptors: Tensor
-    partners: Tensor | None = None
-    partner_xy: Tensor | None = None
-    shown: Tensor | None = None
-    clustered: Tensor | None = None
+    partners: Partners | None = None
 
 
-class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
+class Seen(NamedTuple):
+    """What a step sees of a batch.
+
+    Attributes:
+        views: of each image, two.
+        clustered: `(N K, C)` their descriptors in clustering space.
+    """
+
+    views: TwoViews
+    clustered: Tensor
+
+
+class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
     """TUSK with what its training remembers: a finer set of prototypes, and earlier descriptors.
 
     One outer step encodes two views once, moves the prototypes several times towards the descriptors (eq. 2), and then
@@ -70,6 +89,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
     Raises:
         TypeError, ValueError: steps or seed out of range.
     """
+
+    memory: Tensor
 
     def __init__(self, model: TUSK, options: TUSKOptions, steps: int, seed: int = 0) -> None:
         super().__init__(model, options, seed)
@@ -110,7 +131,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
 
     def before_step(self, step: int, data: ImageSource) -> dict[str, object]:
         """Start a set of prototypes where the schedule says so; returns what happened, for the log."""
-        starts_over = self.over_prototypes is not None and step == self._over_from
+        over = self.over_prototypes
+        starts_over = over is not None and step == self._over_from
         starts_plain = step == self._cluster_from == self._over_from > 0
         reclusters = step in self._recluster_steps
         if not (starts_over or starts_plain or reclusters):
@@ -118,10 +140,10 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
         generator = step_generator(self.seed, step + self.steps)  # the step's own draws come from another one
         descriptors, xy = training_descriptors(self.model, data, self.options.recluster_scenes, generator)
         event: dict[str, object] = {}
-        if starts_over:
+        if over is not None and starts_over:
             count = self.options.over_prototypes
             fine = choose_partition(descriptors, count, generator, over_clusters=())
-            self.over_prototypes.restart(*group_means(descriptors, fine.labels, count))
+            over.restart(*group_means(descriptors, fine.labels, count))
         if starts_plain:
             self.model.prototypes.restart(spherical_kmeans(descriptors, self.model.config.prototypes, generator))
         if reclusters:
@@ -137,24 +159,24 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
         finest = self.over_prototypes if self.over_prototypes is not None else self.model.prototypes
         return event | {"position_information": position_information(finest.assign(descriptors), xy)}
 
-    def see(self, batch: Batch, generator: torch.Generator) -> TwoViews:
+    def see(self, batch: Batch, generator: torch.Generator) -> Seen:
         """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two."""
         views = self.two_views(batch.images, generator)
         xy = views.keypoints.xy.flatten(0, 1)
         if self.model.position is not None:
             self.model.position.observe(xy.detach(), views.descriptors.detach().flatten(0, 1))
-        return views._replace(clustered=self.model.clustering_space(views.descriptors.flatten(0, 1), xy))
+        return Seen(views, self.model.clustering_space(views.descriptors.flatten(0, 1), xy))
 
     def other_turns(
-        self, seen: TwoViews, step: int, optimizers: Optimizers, generator: torch.Generator
+        self, seen: Seen, step: int, optimizers: Optimizers, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The prototypes' turn comes before the network's, on the descriptors of the same forward pass."""
         return self.prototype_steps(seen.clustered.detach(), step, optimizers["prototypes"], generator)
 
-    def after_step(self, seen: TwoViews) -> dict[str, Tensor]:
+    def after_step(self, seen: Seen) -> dict[str, Tensor]:
         """Remember the descriptors, and count alarms (see `count_alarms`)."""
         self.remember(seen.clustered.detach())
-        return count_alarms(seen.heatmap, seen.keypoints, self.model.prototypes.weights)
+        return count_alarms(seen.views.heatmap, seen.views.keypoints, self.model.prototypes.weights)
 
     def two_views(self, images: Tensor, generator: torch.Generator) -> TwoViews:
         """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two.
@@ -180,7 +202,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
         other_features = features.roll(batch, dims=0)
         both = self.model.describe(torch.cat([features, other_features]), torch.cat([xy, elsewhere]))
         descriptors, partners = both.chunk(2)
-        return TwoViews(images, warp, heatmap, features, points, descriptors, partners, elsewhere, shown)
+        compared = Partners(partners, elsewhere, shown)
+        return TwoViews(images, warp, heatmap, features, points, descriptors, compared)
 
     def prototype_steps(
         self, descriptors: Tensor, step: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
@@ -208,9 +231,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
                 distances[name] = distance.detach()
         return distances
 
-    def loss_terms(self, seen: TwoViews, step: int) -> dict[str, Tensor]:
+    def loss_terms(self, seen: Seen, step: int) -> dict[str, Tensor]:
         """Every term that has a weight, by the name of its weight."""
-        options, model, views, descriptors = self.options, self.model, seen, seen.clustered
+        options, model, views, descriptors = self.options, self.model, seen.views, seen.clustered
         batch = len(views.images) // 2
         terms = {"reconstruction": self.reconstruction_term(views, step)}
         if options.heatmap_equivariance or options.feature_equivariance:
@@ -221,9 +244,10 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
             ):
                 if getattr(options, name):
                     terms[name] = losses.map_equivariance_loss(maps[:batch], maps[batch:], grid)
-        if options.descriptor_equivariance:
+        partners = views.partners
+        if partners is not None and options.descriptor_equivariance:
             terms["descriptor_equivariance"] = losses.paired_descriptor_loss(
-                views.descriptors.flatten(0, 1), views.partners.flatten(0, 1), views.shown.flatten()
+                views.descriptors.flatten(0, 1), partners.descriptors.flatten(0, 1), partners.shown.flatten()
             )
         if options.background:
             terms["background"] = losses.background_loss(
@@ -238,9 +262,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
         sets = [model.prototypes] if clustering else []
         if self.over_prototypes is not None and step >= self._over_from:
             sets.append(self.over_prototypes)
-        if options.information and sets:
-            partners = model.clustering_space(views.partners, views.partner_xy).flatten(0, 1)
-            terms["information"] = self.information_term(sets, descriptors, partners, views.shown.flatten())
+        if partners is not None and options.information and sets:
+            elsewhere = model.clustering_space(partners.descriptors, partners.xy).flatten(0, 1)
+            terms["information"] = self.information_term(sets, descriptors, elsewhere, partners.shown.flatten())
         if options.neighbour_information and sets:
             neighbours = self.memory[(descriptors.detach() @ self.memory.T).argmax(dim=1)]
             found = views.keypoints.found.flatten()
@@ -254,16 +278,17 @@ class TUSKTraining(Method[TUSK, TUSKOptions, TwoViews]):
             count = max(1, round(count * self.options.decode_share))
         chosen = torch.arange(count) * len(views.images) // count
         images, points = views.images[chosen], views.keypoints
+        height, width = images.shape[2:]
         with self.autocast(images.device):
             decoded = self.model.decode(
-                points.xy[chosen], points.score[chosen], views.descriptors[chosen], tuple(images.shape[2:])
+                points.xy[chosen], points.score[chosen], views.descriptors[chosen], (height, width)
             )
         return self.reconstruction_loss(decoded.float(), images)
 
     def information_term(self, sets: list[Prototypes], first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Information between soft assignments of two descriptors `(N, C)` of one thing, summed over the sets."""
         inverse_temperature = self.options.inverse_temperature
-        return sum(
+        return total_of(
             losses.mutual_information_loss(
                 prototypes.soft_assign(first, inverse_temperature),
                 prototypes.soft_assign(second, inverse_temperature),
