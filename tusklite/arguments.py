@@ -45,7 +45,7 @@ def require_tensor(name: str, value: object, shape: Sequence[int | str], finite:
         expected = wanted if isinstance(wanted, int) else sizes.setdefault(wanted, size)
         fits = fits and size == expected and size > 0
     if not fits:
-        allowed = "(" + ", ".join(str(s) for s in shape) + ")"
+        allowed = "(" + ", ".join(str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
         raise ValueError(
             f"{name}: shape {tuple(value.shape)} was given; allowed is {allowed} with at least one of each"
         )

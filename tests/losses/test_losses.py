@@ -323,6 +323,12 @@ GRID = identity_grid(4, 5).expand(2, -1, -1, -1)
             ValueError,
             r"index: shape \(1, 3\) was given; allowed is \(2, K\)",
         ),
+        (
+            lambda: background_loss(MAPS, torch.tensor([[3], [20]]), 3),
+            ValueError,
+            "index: 3 to 20 were given; allowed are -1 to 19",
+        ),
+        (lambda: background_loss(MAPS, torch.tensor([[3], [-2]]), 3), ValueError, "index: -2 to 3 were given"),
     ],
 )
 def test_wrong_input_is_refused(call: object, error: type[Exception], complaint: str) -> None:

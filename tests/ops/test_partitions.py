@@ -238,3 +238,20 @@ POINTS = unit(10, 3)
 def test_wrong_input_is_refused(call: object, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=complaint):
         call()
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "complaint"),
+    [
+        (
+            torch.zeros(9, dtype=torch.int64),
+            ValueError,
+            "labels: 9 were given; allowed is one for each of 10 descriptors",
+        ),
+        (torch.zeros(10), TypeError, "labels: dtype float32 was given"),
+        (torch.arange(10), IndexError, "labels: 3 was given; allowed are 0 to 2"),
+    ],
+)
+def test_labels_that_name_no_group_are_refused(labels: torch.Tensor, error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error, match=f"^{complaint}"):
+        group_means(POINTS, labels, 3)

@@ -43,6 +43,7 @@ def clouds(count: int, members: int, channels: int, seed: int = 0) -> tuple[torc
 @settings(max_examples=60)
 def test_whole_shares_are_those_of_largest_remainders(weights: list[int], n: int) -> None:
     given_shares = whole_shares(torch.tensor(weights).double(), n).tolist()
+    assert whole_shares(torch.tensor(weights), n).tolist() == given_shares  # counts are shares
     exact = [Fraction(weight * n, sum(weights)) for weight in weights]
     assert sum(given_shares) == n
     assert all(abs(share - fraction) < 1 for share, fraction in zip(given_shares, exact, strict=True))
@@ -226,6 +227,10 @@ NAN = torch.full((4, 3), float("nan"))
         (lambda: spherical_kmeans(NAN, 2), ValueError, "descriptors: NaN"),
         (lambda: spherical_kmeans(torch.eye(3).long(), 2), TypeError, "descriptors: dtype torch.int64"),
         (lambda: spherical_kmeans(torch.zeros(0, 3), 1), ValueError, r"descriptors: shape \(0, 3\)"),
+        (lambda: whole_shares(torch.zeros(3), 4), ValueError, "weights: negative or all 0 were given"),
+        (lambda: whole_shares(torch.tensor([2.0, -1.0]), 4), ValueError, "weights: negative or all 0 were given"),
+        (lambda: whole_shares(torch.eye(2), 4), ValueError, r"weights: shape \(2, 2\) was given; allowed is \(M,\)"),
+        (lambda: whole_shares(torch.ones(3), -1), ValueError, "n: -1 was given; allowed is an integer of at least 0"),
     ],
 )
 def test_wrong_input_is_refused(call: object, error: type[Exception], complaint: str) -> None:

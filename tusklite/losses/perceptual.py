@@ -45,7 +45,7 @@ class PerceptualLoss(nn.Module):
             them. For a module: names of its submodules. None is allowed for "vgg16" alone.
         weights: for a name: "DEFAULT" or another of torchvision's names, downloaded once; a state dict in a .pth, .pt
             or .safetensors file; or None, random features. A module brings its own: leave "DEFAULT" or None.
-        resize: side in pixels to which both images are brought first (bilinear), or None to leave them.
+        resize: side in pixels to which both images are brought first (bilinear), up to 4096, or None to leave them.
         layer_weights: c_l >= 0, one for each tap; None for all 1.
         distance: "l1", the mean absolute difference, or "l2", the mean squared one.
         normalize: shift and scale the channels as the weights ask for (ImageNet's mean and deviation).
@@ -82,7 +82,7 @@ class PerceptualLoss(nn.Module):
             taps = VGG16_TAPS
         self.taps = _require_taps(taps)
         self.layer_weights = _require_layer_weights(layer_weights, len(self.taps))
-        self.resize = None if resize is None else require_integer("resize", resize, low=1)
+        self.resize = None if resize is None else require_integer("resize", resize, low=1, high=4096)
         self.distance = require_choice("distance", distance, tuple(DISTANCES))
         self.normalize = normalize
         mean: Sequence[float] = IMAGENET_MEAN

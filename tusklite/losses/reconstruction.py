@@ -74,7 +74,8 @@ def background_loss(heatmap: Tensor, index: Tensor, window: int) -> Tensor:
         A scalar in [0, 1].
 
     Raises:
-        TypeError, ValueError: wrong shapes, an index that is not int64 or on another device, or an even window.
+        TypeError, ValueError: wrong shapes, an index that is not int64, elsewhere or outside the map, or an even
+            window.
 
     Example:
         >>> heatmap = torch.tensor([[[[1.0, 0.5, 0.25, 0.25]]]])
@@ -88,6 +89,9 @@ def background_loss(heatmap: Tensor, index: Tensor, window: int) -> Tensor:
         raise ValueError(f"index: shape {tuple(index.shape)} was given; allowed is ({batch}, K)")
     if index.dtype != torch.int64 or index.device != heatmap.device:
         raise TypeError(f"index: {index.dtype} on {index.device} was given; allowed is int64 on {heatmap.device}")
+    if ((index < -1) | (index >= height * width)).any():
+        span = f"{int(index.min())} to {int(index.max())}"
+        raise ValueError(f"index: {span} were given; allowed are -1 to {height * width - 1}")
     (heatmap,) = widen(heatmap)
     # An empty slot writes into one more cell behind the map, which is then cut off.
     marks = heatmap.new_zeros(batch, height * width + 1)

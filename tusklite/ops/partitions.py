@@ -14,7 +14,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from tusklite.arguments import require_integer, require_tensor
+from tusklite.arguments import require_indices, require_integer, require_tensor
 from tusklite.ops.prototypes import spherical_kmeans
 from tusklite.precision import widen
 
@@ -261,7 +261,8 @@ def group_means(descriptors: Tensor, labels: Tensor, groups: int) -> tuple[Tenso
         means `(M, C)` of unit length (0 for an empty group), and shares `(M,)` that sum to 1.
 
     Raises:
-        TypeError, ValueError: no finite floating-point descriptors of this shape, or groups below 1.
+        TypeError, ValueError: no finite floating-point descriptors of this shape, groups below 1, or other labels.
+        IndexError: a label that is out of range.
 
     Example:
         >>> means, shares = group_means(torch.eye(2)[[0, 0, 1]], torch.tensor([0, 0, 1]), 2)
@@ -270,6 +271,8 @@ def group_means(descriptors: Tensor, labels: Tensor, groups: int) -> tuple[Tenso
     """
     require_tensor("descriptors", descriptors, ("N", "C"))
     groups = require_integer("groups", groups, low=1)
+    if len(require_indices("labels", labels, groups)) != len(descriptors):
+        raise ValueError(f"labels: {len(labels)} were given; allowed is one for each of {len(descriptors)} descriptors")
     (wide,) = widen(descriptors)
     sums = torch.zeros(groups, wide.shape[1], dtype=wide.dtype, device=wide.device)
     sums.index_add_(0, labels, wide)

@@ -187,16 +187,20 @@ class Prototypes(nn.Module):
 def whole_shares(weights: Tensor, n: int) -> Tensor:
     """Split n into whole numbers in proportion to `weights` `(M,)`, by the largest remainders; ties go to the first.
 
+    The weights may be counts.
+
     Raises:
-        TypeError, ValueError: another shape, NaN, or n below 0.
+        TypeError, ValueError: another shape, NaN, shares that are negative or all 0, or n below 0.
 
     Example:
         >>> whole_shares(torch.tensor([0.5, 0.25, 0.25]), 7)
         tensor([3, 2, 2])
     """
-    require_tensor("weights", weights, ("M",))
     n = require_integer("n", n, low=0)
-    shared = weights.cpu().double()  # on the CPU, since mps has no float64
+    weights = torch.as_tensor(weights)
+    shared = require_tensor("weights", weights.cpu().double(), ("M",))  # on the CPU, since mps has no float64
+    if shared.min() < 0 or shared.max() == 0:
+        raise ValueError("weights: negative or all 0 were given; allowed are shares of at least 0")
     exact = shared / shared.sum() * n
     shares = exact.floor().long()
     remainder_order = (exact - shares).argsort(descending=True, stable=True)
