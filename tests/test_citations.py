@@ -1,20 +1,33 @@
-"""Papers are cited in one style: `(Jin et al. 2022, eq. 2)`, so that an index can be made of the docstrings."""
+"""Papers are cited in one style, `(Jin et al. 2022, eq. 2)`, and the index made of these citations is of today."""
 
 from __future__ import annotations
 
 import ast
 import doctest
+import importlib.util
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import tusklite
 
 PACKAGE = Path(tusklite.__file__).parent
-AUTHORS = r"(?:(?:van|der|den|de) )*[A-Z][\w-]+(?:, [A-Z][\w-]+)*(?: et al\.| and [A-Z][\w-]+)?"
-PLACE = r"(?:eq\. \d+|eqs\. \d+(?:, \d+)*(?: (?:to|and) \d+)?|section [\d.]*\d|table \d+|figure \d+|supplement)"
-CITED = rf"\((?:[^()&]* )?{AUTHORS} (?:19|20)\d\d(?:, {PLACE})*(?:,? [^()]*)?\)"
+SITE = Path(__file__).resolve().parents[1] / "site"
+
+
+def load_index() -> ModuleType:
+    """The script that makes the index; it lies outside the package."""
+    specification = importlib.util.spec_from_file_location("equations", SITE / "equations.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # where a NamedTuple looks for its annotations
+    specification.loader.exec_module(module)
+    return module
+
+
+INDEX = load_index()
 # What a citation looks like in any style; each has to lie within one of the style above.
 SIGNS = (
     r"et al\b",  # a paper by its authors
@@ -30,7 +43,7 @@ def faults(docstring: str) -> list[str]:
     """What is cited in another style."""
     prose = " ".join(part for part in doctest.DocTestParser().parse(docstring) if isinstance(part, str))
     prose = re.sub(r"\s+", " ", prose)
-    kept = [match.span() for match in re.finditer(CITED, prose)]
+    kept = [match.span() for match in INDEX.CITATION.finditer(prose)]
     found = [
         match[0]
         for sign in SIGNS
@@ -58,6 +71,7 @@ def test_papers_are_cited_in_one_style(path: Path) -> None:
         "Quantise (van den Oord et al. 2017, eqs. 1 to 3).",
         "A rival (Jin et al. 2022, table 6). Weight of eq. 3.",
         "Rows (Ng, Jordan and Weiss 2002).",
+        "Information (as in IIC; Ji et al. 2019).",
         "TUSK (Jin et al. 2022): its network. In 2022 pictures.",
     ],
 )
@@ -83,3 +97,49 @@ def test_the_style_is_allowed(cited: str) -> None:
 )
 def test_other_styles_are_refused(cited: str) -> None:
     assert faults(cited)
+
+
+# The index
+
+
+def test_the_index_is_of_todays_docstrings() -> None:
+    assert (SITE / "equations.md").read_text(encoding="utf-8") == INDEX.page(), "python site/equations.py"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("Thewlis et al. 2017, eqs. 2 and 3", "point_alignment_loss"),
+        ("Thewlis et al. 2017, eq. 4", "FactorizedLandmarks"),
+        ("Thewlis et al. 2017, eq. 5", "point_alignment_loss"),
+        ("Thewlis et al. 2017, eq. 6", "probability_alignment_loss"),
+        ("Thewlis et al. 2017, eq. 7", "overlap_loss"),
+        ("Thewlis et al. 2017, eq. 8, and its pooled form", "diversity_loss"),
+        ("Jin et al. 2022, eq. 1, MSE case", "mse_loss"),
+        ("Jin et al. 2022, eq. 1, perceptual case", "PerceptualLoss"),
+        ("Jin et al. 2022, eq. 2", "sliced_wasserstein"),
+        ("Jin et al. 2022, eq. 3", "kmeans_softmin_loss"),
+        ("Jin et al. 2022, eq. 4", "map_equivariance_loss"),
+    ],
+)
+def test_every_equation_has_its_function(place: str, name: str) -> None:
+    found = {f"{one.paper}, {one.place}": one.name for one in INDEX.citations() if one.place.startswith("eq")}
+    assert found[place] == name
+
+
+def test_every_link_of_the_index_leads_to_what_it_names() -> None:
+    links = re.findall(r"\[`([\w.]+)`\]\(([^)]+)\)", INDEX.page())
+    assert len(links) > 40
+    for name, target in links:
+        source = (SITE / target).resolve().read_text(encoding="utf-8")
+        module = target.removeprefix("../tusklite/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        assert name == module or re.search(rf"(?:def|class) {name.rpartition('.')[2]}\b", source), (name, target)
+
+
+def test_places_come_in_the_order_of_the_paper() -> None:
+    places = [one.place for one in INDEX.citations() if one.paper == "Thewlis et al. 2017" and one.place]
+    assert [int(re.search(r"\d+", place)[0]) for place in places if place.startswith("eq")] == sorted(
+        int(re.search(r"\d+", place)[0]) for place in places if place.startswith("eq")
+    )
+    kinds = [re.match("[a-z]+", place)[0].removesuffix("s") for place in places]
+    assert kinds == sorted(kinds, key=("eq", "section", "table", "figure", "supplement").index)

@@ -1,4 +1,4 @@
-"""Losses that make descriptors cluster: the k-means soft-min (Jin et al. 2022, eq. 3), and its rivals."""
+"""Losses that make descriptors cluster: the k-means soft-min, and its rivals."""
 
 from __future__ import annotations
 

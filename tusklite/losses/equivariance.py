@@ -14,8 +14,9 @@ from tusklite.precision import widen
 def point_alignment_loss(points: Tensor, warped_points: Tensor, warp: ThinPlateSpline) -> Tensor:
     """Mean squared distance of landmarks from those of the warped twin, taken back (Thewlis et al. 2017, eq. 5).
 
-    A warp maps the warped image to the original, so it takes a landmark v of the twin to u = g(v), where the landmark
-    of the image should be. As printed, the equation has g the other way round.
+    It is 0 where landmarks follow the warp, as the constraint on them asks (Thewlis et al. 2017, eqs. 2 and 3). A warp
+    maps the warped image to the original, so it takes a landmark v of the twin to u = g(v), where the landmark of the
+    image should be. As printed, the equation has g the other way round.
 
     Args:
         points: `(B, K, 2)` landmarks of the images, in [-1, 1].

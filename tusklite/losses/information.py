@@ -9,7 +9,7 @@ from tusklite.precision import widen
 
 
 def mutual_information_loss(first: Tensor, second: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Minus the mutual information of two soft assignments of the same things (as in IIC, Ji et al. 2019).
+    """Minus the mutual information of two soft assignments of the same things (as in IIC; Ji et al. 2019).
 
     The joint distribution over pairs of prototypes is averaged over the things and made symmetric. Its information is
     large when both assignments agree, each is sure of itself, and the prototypes are used evenly; so it cannot be had

@@ -1,4 +1,4 @@
-"""Transport between two clouds of descriptors: the sliced Wasserstein distance (Jin et al. 2022, eq. 2)."""
+"""Transport between two clouds of descriptors: the sliced Wasserstein distance."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _double_convolution(in_channels: int, out_channels: int, groups: int, paddin
 
 
 class UNet(nn.Module):
-    """A U-Net: double convolutions going down by max-pooling and up by bilinear steps, with skips (Ronneberger 2015).
+    """A U-Net: double convolutions, down by max-pooling and up by bilinear steps, with skips (Ronneberger et al. 2015).
 
     Level l has `width · 2^l` channels. Group normalisation does not care how many images are in the batch.
 

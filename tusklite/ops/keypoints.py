@@ -65,7 +65,7 @@ def spatial_softmax(logits: Tensor) -> Tensor:
 
 
 def soft_argmax(probs: Tensor) -> Tensor:
-    """Expected location under each probability map (Thewlis et al. 2017, section 3.2).
+    """Expected location under each probability map, the soft-argmax (Thewlis et al. 2017, section 3.2).
 
     Args:
         probs: `(B, K, H, W)` maps that are at least 0 and sum to 1.

@@ -98,7 +98,7 @@ def frame_images(images: Tensor, size: int, zoom: Tensor | float, shift: Tensor 
 
 
 class FactorizedLandmarks(KeypointModel):
-    """K landmarks of an image, each the mean of its own probability map (Thewlis et al. 2017, section 3.2).
+    """K landmarks of an image, each the mean of its own probability map (Thewlis et al. 2017, eq. 4).
 
     Args:
         config: the shape of the detector.
