@@ -17,6 +17,7 @@ class FileNotWritten(OSError):
             f"{path}: could not be written ({reason.strerror or reason}); nothing that was there is lost: "
             "make room or choose another folder, and give the same command again"
         )
+        self.path = path  # not `filename`: an OSError that has one says nothing else
 
 
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tusklite.files import write_aside
+from tusklite.files import FileNotWritten, write_aside
 from tusklite.train.checkpoints import NAME, PREVIOUS, VERSION, load_checkpoint, save_checkpoint
 
 
@@ -231,5 +231,9 @@ def test_write_aside_replaces_only_when_all_is_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
+    path = re.escape(str(tmp_path / "not there" / NAME))
+    with pytest.raises(
+        FileNotWritten, match=rf"^{path}: could not be written \(No such file or directory\); nothing .* is lost: make"
+    ) as caught:
         save_checkpoint(tmp_path / "not there", state_at(3))
+    assert caught.value.path == tmp_path / "not there" / NAME

@@ -28,19 +28,28 @@ RECORDS = [
 ]
 
 
+TITLES = {
+    "reconstruction": "recon",
+    "sliced_wasserstein": "transport",
+    "information": "information",
+    "localization": "localisation",
+    "classification": "classification",
+}
+
+
 def line(record: dict[str, object]) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
 def test_summary_names_phase_losses_and_scores() -> None:
-    assert summary(RECORDS[2]) == "over-clustering · recon 0.500 · information -1.250"
-    assert summary(RECORDS[4]) == "clustering · localisation 0.996 · classification 0.941"
-    assert summary(RECORDS[1]) == ""
+    assert summary(RECORDS[2], TITLES) == "over-clustering · recon 0.500 · information -1.250"
+    assert summary(RECORDS[4], TITLES) == "clustering · localisation 0.996 · classification 0.941"
+    assert summary(RECORDS[1], TITLES) == ""
 
 
 def test_a_bar_shows_step_losses_scores_and_time_left() -> None:
     stream = io.StringIO()
-    bar = ProgressBar(stream)
+    bar = ProgressBar(TITLES, stream)
     for record in RECORDS:
         bar(record)
     bar.close()
@@ -57,7 +66,7 @@ def test_a_bar_of_a_run_that_goes_on_counts_only_its_own_steps(monkeypatch: pyte
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr("tqdm.std.time", lambda: clock.now)
     stream = io.StringIO()
-    bar = ProgressBar(stream)
+    bar = ProgressBar(TITLES, stream)
     bar({"step": 60, "of": 100, "seconds": 600.0})
     clock.now += 10
     bar({"step": 80, "of": 100, "seconds": 610.0})
@@ -67,7 +76,7 @@ def test_a_bar_of_a_run_that_goes_on_counts_only_its_own_steps(monkeypatch: pyte
 
 def test_a_bar_that_was_never_shown_can_be_closed() -> None:
     stream = io.StringIO()
-    ProgressBar(stream).close()
+    ProgressBar(TITLES, stream).close()
     assert stream.getvalue() == ""
 
 
@@ -83,7 +92,7 @@ def test_a_line_in_a_notebook_shows_the_time_left_and_the_latest_figures(monkeyp
         return Handle()
 
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
-    show = notebook_line()
+    show = notebook_line(TITLES)
     for record in RECORDS:
         show(record | {"seconds": 6 * record["step"]})
     assert shown[0] == "training starts …"

