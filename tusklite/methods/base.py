@@ -226,21 +226,18 @@ class FrozenNetwork:
     """A network that a loss looks through: it belongs to no module, so it is neither saved nor trained.
 
     Args:
-        build: makes the network, once, when it is first asked for.
+        network: put in evaluation mode, its parameters without gradients.
 
     Example:
         >>> owner = nn.Module()
-        >>> owner.look = FrozenNetwork(lambda: nn.Linear(2, 2))
+        >>> owner.look = FrozenNetwork(nn.Linear(2, 2))
         >>> list(owner.state_dict()), owner.look.on(torch.device("cpu"))
         ([], Linear(in_features=2, out_features=2, bias=True))
     """
 
-    def __init__(self, build: Callable[[], nn.Module]) -> None:
-        self._build = build
-        self._network: nn.Module | None = None
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval().requires_grad_(False)
 
     def on(self, device: torch.device) -> nn.Module:
-        """The network in evaluation mode, on a device, its parameters without gradients."""
-        if self._network is None:
-            self._network = self._build().eval().requires_grad_(False)
+        """The network on a device."""
         return self._network.to(device)

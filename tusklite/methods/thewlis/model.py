@@ -86,6 +86,7 @@ def frame_images(images: Tensor, size: int, zoom: Tensor | float, shift: Tensor 
         TypeError, ValueError: not images, or another size.
 
     Example:
+        >>> import torch
         >>> ramp = torch.arange(4.0).expand(1, 1, 4, 4)
         >>> frame_images(ramp, 2, zoom=0.5)[0, 0, 0]
         tensor([1., 2.])
@@ -104,6 +105,7 @@ class FactorizedLandmarks(KeypointModel):
         config: the shape of the detector.
 
     Example:
+        >>> import torch
         >>> model = FactorizedLandmarks(ThewlisConfig(landmarks=4, image_size=32)).eval()
         >>> found = model(torch.rand(2, 3, 32, 32))
         >>> found.xy.shape, found.probs.shape

@@ -119,6 +119,11 @@ class TUSKOptions:
         require_integer("background_window", self.background_window, low=1, odd=True)
         require_choice("warp", self.warp, tuple(WARPS))
         require_choice("reconstruction_loss", self.reconstruction_loss, RECONSTRUCTION_LOSSES)
+        for name in ("perceptual_network", "perceptual_weights"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name}: {getattr(self, name)!r} was given; allowed is a name")
+        if not isinstance(self.perceptual_taps, tuple) or not all(isinstance(tap, str) for tap in self.perceptual_taps):
+            raise TypeError(f"perceptual_taps: {self.perceptual_taps!r} was given; allowed is a tuple of names")
         if not self.perceptual_taps and self.perceptual_network != "vgg16":
             raise ValueError(
                 f"perceptual_taps: none were given for {self.perceptual_network!r}; allowed are names of its layers"

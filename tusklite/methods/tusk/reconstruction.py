@@ -25,7 +25,8 @@ def reconstruction_loss(config: TUSKConfig, options: TUSKOptions) -> Reconstruct
         A function of the decoder's output before its sigmoid and the images, both `(B, C, H, W)`, to a scalar.
 
     Raises:
-        ValueError: cross-entropy of a decoder without a sigmoid.
+        FileNotFoundError, ValueError: cross-entropy of a decoder without a sigmoid; a perceptual network that there is
+            not, or whose weights cannot be had.
 
     Example:
         >>> import torch
@@ -45,11 +46,27 @@ def reconstruction_loss(config: TUSKConfig, options: TUSKOptions) -> Reconstruct
     if name == "mean-squared-error":
         return lambda decoded, images: losses.mse_loss(decoded.sigmoid() if sigmoid else decoded, images)
 
-    weights = None if options.perceptual_weights == "random" else options.perceptual_weights
-    taps = options.perceptual_taps or None
-    network = FrozenNetwork(lambda: losses.PerceptualLoss(options.perceptual_network, taps, weights))
+    network = FrozenNetwork(_perceptual_loss(config, options))
 
     def perceptual(decoded: Tensor, images: Tensor) -> Tensor:
         return network.on(images.device)(decoded.sigmoid() if sigmoid else decoded, images)
 
     return perceptual
+
+
+def _perceptual_loss(config: TUSKConfig, options: TUSKOptions) -> losses.PerceptualLoss:
+    """The frozen network that the options name; all that can be wrong with it is refused before a step is done."""
+    if config.image_channels not in (1, 3):
+        raise ValueError(
+            f"image_channels: {config.image_channels} was given with reconstruction_loss 'perceptual'; "
+            "allowed are 1 and 3"
+        )
+    network, taps = options.perceptual_network, options.perceptual_taps or None
+    weights = None if options.perceptual_weights == "random" else options.perceptual_weights
+    try:
+        return losses.PerceptualLoss(network, taps, weights)
+    except (FileNotFoundError, ValueError) as reason:
+        raise type(reason)(
+            f"perceptual_network: {network!r} was given with perceptual_taps {taps}, perceptual_weights "
+            f"{options.perceptual_weights!r}, and cannot be had ({reason})"
+        ) from reason
