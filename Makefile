@@ -47,7 +47,7 @@ test-quick: setup  ## the tests that take under 10 s each, without the lessons, 
 	MPLBACKEND=Agg $(VENV) -m pytest --numprocesses $(JOBS) -m "not slow" --ignore tests/notebooks
 
 test-oldest: $(OLDEST_READY)  ## the tests but the lessons', with the oldest versions that are allowed (OLDEST_PYTHON=python3.10)
-	MPLBACKEND=Agg $(OLDEST) -m pytest -W default::DeprecationWarning --ignore tests/notebooks
+	MPLBACKEND=Agg $(OLDEST) -m pytest --numprocesses $(JOBS) -W default::DeprecationWarning --ignore tests/notebooks
 
 lint: setup  ## formatting and lint alone
 	$(VENV) -m ruff format --check .
