@@ -188,7 +188,8 @@ def unnamed_encodings(tree: ast.AST) -> Iterator[str]:
         if name == "open":
             modes += node.args[: 1 if isinstance(node.func, ast.Attribute) else 2][-1:]
             binary = any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
-        if name in ("read_text", "write_text") or (name == "open" and not binary):
+        method = isinstance(node.func, ast.Attribute)  # a function of these names is somebody's own
+        if (method and name in ("read_text", "write_text")) or (name == "open" and not binary):
             yield f"line {node.lineno}: {ast.unparse(node)}"
 
 

@@ -17,7 +17,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from tusklite.presets import Preset, get_preset
 
 from tusklite import losses
 from tusklite.data import MNISTHard

@@ -9,6 +9,8 @@ import argparse
 import importlib
 import sys
 
+__all__ = ["COMMANDS", "main", "one_line", "parser"]
+
 COMMANDS = ("run", "train", "departures", "results", "doctor")
 
 

@@ -1,4 +1,4 @@
-"""TUSK on MNIST-Hard (Jin et al. 2022, Table 1): presets, scenes, scores, published figures, departures."""
+"""TUSK on MNIST-Hard (Jin et al. 2022, table 1): presets, scenes, scores, published figures, departures."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
         return data | {f"{name}_digits": described[f"{name}_digits"] for name in ("train", "validation", "test")}
 
     def published(self, preset: AnyPreset) -> dict[str, float]:
-        """The paper's row of Table 1."""
+        """The paper's row of its table."""
         return dict(TABLE_1[0].metrics)
 
     def data_line(self, preset: AnyPreset) -> str:

@@ -64,7 +64,7 @@ def result_path(folder: Path, result: Mapping[str, object]) -> Path:
         >>> result = {"experiment": "mnist-hard", "preset": "lite", "seed": 2, "device": "cpu (2 threads)"}
         >>> path = result_path(Path("results"), result | {"configuration": {}, "data": {"source": "mnist"}})
         >>> path.as_posix()
-        'results/mnist-hard/lite-seed2-cpu-a3bb1ffd.json'
+        'results/mnist-hard/lite-seed2-cpu-4ae21dfa.json'
     """
     device = re.sub(r"[^a-z0-9]+", "-", str(result["device"]).split(" (")[0].lower()).strip("-")
     name = f"{result['preset']}-seed{result['seed']}-{device}-{result_hash(result)}.json"

@@ -13,7 +13,7 @@ class ChannelwiseOptions:
     """Weights and warp of the training.
 
     Attributes:
-        reconstruction: weight of eq. 1 of Jin et al. 2022, here by cross-entropy; above 0.
+        reconstruction: weight of the reconstruction (Jin et al. 2022, eq. 1), here by cross-entropy; above 0.
         equivariance: weight of the alignment of the probability maps (Thewlis et al. 2017, eq. 6), in units of [-1, 1].
         diversity: weight of what keeps the channels apart (Thewlis et al. 2017, eq. 8), for each of the two views.
         pool: side of the squares of its pooled form, in pixels of the map; must divide the map.

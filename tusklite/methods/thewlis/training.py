@@ -72,7 +72,7 @@ class ThewlisTraining(Method[FactorizedLandmarks, ThewlisOptions, SiameseMaps]):
         return SiameseMaps(probs, warped_probs, views.warp)
 
     def loss_terms(self, seen: SiameseMaps, step: int) -> dict[str, Tensor]:
-        """What eq. 9 adds up: alignment (eq. 6), and the diversity (eq. 8) of each view; its weight decay is Adam's."""
+        """Alignment, and the diversity of each view (Thewlis et al. 2017, eq. 9); its weight decay is Adam's."""
         grid = seen.warp.grid(*seen.probs.shape[2:])
         diverse = (losses.diversity_loss(maps, self.options.pool) for maps in (seen.probs, seen.warped_probs))
         return {

@@ -1,4 +1,4 @@
-"""Eq. 1 of Jin et al. 2022 as a run's options have it: squared error, cross-entropy, or through a frozen network."""
+"""The reconstruction loss that the options choose: squared error, cross-entropy, or through a frozen network."""
 
 from __future__ import annotations
 
