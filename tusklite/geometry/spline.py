@@ -12,6 +12,7 @@ from tusklite.arguments import require_alike, require_choice, require_integer, r
 from tusklite.geometry.images import identity_grid
 from tusklite.geometry.inversion import invert
 from tusklite.geometry.kernel import radial, safe_log, solving_type, squared_distances
+from tusklite.precision import at_least_single
 
 EXACTNESS = 1e-4  # of a fitted spline at its sources, relative to the largest coordinate of a target
 
@@ -19,6 +20,8 @@ EXACTNESS = 1e-4  # of a fitted spline at its sources, relative to the largest c
 @dataclass(frozen=True, eq=False)
 class ThinPlateSpline:
     """A batch of plane maps `g(p) = a0 + ax x + ay y + sum_n w_n U(|p - c_n|)`, with `U(r) = r^2 log r^2`.
+
+    In half precision it is evaluated in float32, and what comes of it is rounded once.
 
     Args:
         control: `(B, N, 2)` the centres c_n, as (x, y) in [-1, 1].
@@ -61,6 +64,8 @@ class ThinPlateSpline:
             tensor([[[0.0000, 0.5000]]])
         """
         self._require_points(points)
+        if self._is_half():
+            return self._wide()(points.float()).to(points.dtype)
         bent = self.weights.mT @ radial(squared_distances(self._centres(), points))  # (B, 2, P)
         return self.affine[:, :1] + points @ self.affine[:, 1:] + bent.mT  # (B, P, 2)
 
@@ -79,6 +84,8 @@ class ThinPlateSpline:
             tensor([[[[-0.5000,  0.0000],
                       [ 0.5000,  0.0000]]]])
         """
+        if self._is_half():
+            return self._wide().grid(height, width).to(self.control.dtype)
         pixels = identity_grid(height, width, self.control.device, self.control.dtype)
         x, y = pixels[0, :, 0], pixels[:, 0, 1]  # (W,), (H,)
         centres = self._centres()
@@ -104,6 +111,8 @@ class ThinPlateSpline:
             tensor([[6.]])
         """
         self._require_points(points)
+        if self._is_half():
+            return self._wide().jacobian(points.float()).to(points.dtype)
         centres = self._centres()
         slope = 2 * (safe_log(squared_distances(centres, points)) + 1)  # (B, N, P), dU / d(r^2) times 2
         offset = points[:, None] - centres[:, :, None]  # (B, N, P, 2)
@@ -156,6 +165,13 @@ class ThinPlateSpline:
         control = self._centres().to(device=device, dtype=dtype).expand_as(self.control)
         weights, affine = (field.to(device=device, dtype=dtype) for field in (self.weights, self.affine))
         return ThinPlateSpline(control, weights, affine)
+
+    def _is_half(self) -> bool:
+        return at_least_single(self.control.dtype) != self.control.dtype
+
+    def _wide(self) -> ThinPlateSpline:
+        """The same splines in float32: sums over control points, and places of pixels, are too much for half."""
+        return self.to(dtype=torch.float32)
 
     def _centres(self) -> Tensor:
         """The control points: one row, (1, N, 2), where the whole batch is a view of the same ones."""
