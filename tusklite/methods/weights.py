@@ -73,13 +73,17 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[Mapping[str, str], dict[
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no safetensors file of tusklite, a newer version's, damaged, or with values that are not finite; the
-            message names the file.
+        ValueError: no safetensors file of tusklite, a newer version's, damaged, one that may not be read, or with values
+            that are not finite; the message names the file.
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"path: no model at {path}")
+    try:
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"path: no model at {path}")
+        Path(path).open("rb").close()  # safetensors calls a file that may not be read a missing one
+    except PermissionError as error:
+        raise ValueError(f"path: {path} cannot be read ({error.strerror}); allowed is a file that may be") from error
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
