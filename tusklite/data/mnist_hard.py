@@ -127,7 +127,7 @@ class MNISTHard:
         """Scene `index`; of the split "train" its image alone, otherwise with its ground truth."""
         if self.split == "train":
             return ImageAlone(self.scenes([index]).image[0])
-        return Scene(*(field[0] for field in self.scenes([index], with_truth=True)))
+        return Scene(*(field[0] for field in self.scenes([index], with_truth=True) if field is not None))
 
     def describe(self) -> dict[str, str | int]:
         """What a run records about its data: source, checksum, and the numbers of digits and scenes."""

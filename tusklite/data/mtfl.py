@@ -144,7 +144,9 @@ def _read_packed_pictures(path: Path, names: list[str], image_size: int) -> np.n
             for member in packed:
                 row = rows.get(member.name.removeprefix("./"))
                 if row is not None and member.isfile():
-                    content = packed.extractfile(member).read()
+                    opened = packed.extractfile(member)
+                    assert opened is not None  # a member that is a file opens
+                    content = opened.read()
                     images[row], _ = read_picture(io.BytesIO(content), f"{path}: {member.name}", image_size)
                     found[row] = True
     except (tarfile.TarError, EOFError, OSError, zlib.error) as reason:

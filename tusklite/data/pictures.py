@@ -58,9 +58,8 @@ def read_picture(
         with Image.open(file) as stored:
             size, picture = stored.size, _in_colour(stored)
     except Image.DecompressionBombError as reason:
-        raise ValueError(
-            f"{name}: more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; allowed are fewer, so make it smaller first"
-        ) from reason
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise ValueError(f"{name}: more than {most:,} pixels; allowed are fewer, so make it smaller first") from reason
     except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
         raise ValueError(f"{name}: not a picture that can be read, or damaged ({reason})") from reason
     if crop:

@@ -73,8 +73,8 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[Mapping[str, str], dict[
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no safetensors file of tusklite, a newer version's, damaged, one that may not be read, or with values
-            that are not finite; the message names the file.
+        ValueError: no safetensors file of tusklite, a newer version's, damaged, not to be read, or with values that are
+            not finite; the message names the file.
     """
     from safetensors import SafetensorError, safe_open
 
