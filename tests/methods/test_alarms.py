@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from tusklite.methods.tusk.alarms import count_alarms
@@ -30,3 +31,14 @@ def test_an_even_codebook_and_a_peaked_heatmap_raise_no_alarm() -> None:
     heatmap[:, 0, 2, 2] = 1.0
     alarms = count_alarms(heatmap, detect_keypoints(heatmap, k=1, window=3), torch.full((10,), 0.1))
     assert [int(count) for count in alarms.values()] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("prototypes", [2, 3, 10, 40])
+def test_a_prototype_is_dead_below_a_tenth_of_an_even_share(prototypes: int) -> None:
+    heatmap = torch.zeros(1, 1, 5, 5)
+    heatmap[0, 0, 2, 2] = 1.0
+    points = detect_keypoints(heatmap, k=1, window=3)
+    for share, dead in ((0.11, 0), (0.09, 1)):  # of an even share; a tenth of all would be far more
+        weights = torch.full((prototypes,), (1 - share / prototypes) / (prototypes - 1))
+        weights[-1] = share / prototypes
+        assert int(count_alarms(heatmap, points, weights)["dead_prototypes"]) == dead

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from tusklite.experiments import get_preset
@@ -46,6 +47,7 @@ class Blobs:
         generator = torch.Generator().manual_seed(3)
         y, x = torch.meshgrid(torch.arange(24.0), torch.arange(28.0), indexing="ij")
         self.images = torch.zeros(count, 1, 24, 28)
+        self.asked: list[int] = []
         for image in self.images:
             for kind in torch.randint(3, (5,), generator=generator).tolist():
                 row, column = (torch.rand(2, generator=generator) * torch.tensor([16.0, 20.0]) + 4).tolist()
@@ -57,6 +59,7 @@ class Blobs:
         return len(self.images)
 
     def scenes(self, indices: Tensor) -> SimpleNamespace:
+        self.asked += indices.tolist()
         return SimpleNamespace(image=self.images[indices])
 
 
@@ -284,6 +287,40 @@ def test_the_partner_of_a_keypoint_is_the_same_point_in_the_other_view() -> None
     torch.testing.assert_close(views.partners.descriptors, F.normalize(other[..., 0].mT, dim=-1), atol=1e-5, rtol=1e-4)
 
 
+def test_an_empty_slot_is_shown_nowhere() -> None:
+    crowded = replace(TINY, keypoints=40, window=13)  # more slots than there are maxima
+    method = a_training(EVERYTHING, config=crowded)
+    views = seen(method, step=0)
+    found = views.keypoints.found
+    assert 8 < found.sum() < found.numel() / 2
+    inside = (views.partner_xy.abs() < 1).all(dim=-1)
+    assert (inside & ~found).sum() > 8  # the other view has a place for empty slots too, which lie at the centre
+    assert torch.equal(views.shown, inside & found)
+    terms = method.loss_terms(views, step=0)
+    pairs = views.descriptors[views.shown], views.partners[views.shown]
+    torch.testing.assert_close(terms["descriptor_equivariance"], (pairs[0] - pairs[1]).square().sum(dim=1).mean())
+
+
+def test_a_neighbour_is_the_nearest_descriptor_of_the_memory() -> None:
+    method = a_training(replace(EVERYTHING, memory=50))
+    views = seen(method, step=0)
+    method.memory = F.normalize(torch.randn(50, 8, generator=step_generator(2, 2)), dim=1)
+    _, nearest = KDTree(method.memory.numpy()).query(views.clustered.detach().numpy())
+    neighbours = method.memory[torch.from_numpy(nearest)]
+    expected = 0.0
+    for prototypes in (method.model.prototypes, method.over_prototypes):
+        chances = [
+            (12.5 * each @ prototypes.means.detach().T).softmax(dim=1)[views.keypoints.found.flatten()].double()
+            for each in (views.clustered.detach(), neighbours)
+        ]
+        joint = chances[0].T @ chances[1] / len(chances[0])
+        joint = (joint + joint.T) / 2
+        independent = joint.sum(dim=1, keepdim=True) * joint.sum(dim=0, keepdim=True)
+        expected -= float((joint * (joint / independent).log()).sum())
+    term = method.loss_terms(views, step=0)["neighbour_information"].detach()
+    assert float(term) == pytest.approx(expected, rel=1e-3)
+
+
 def test_no_partners_are_read_where_no_term_compares_them() -> None:
     plain, comparing = a_training(), a_training(TUSKOptions(information=0.03))
     views = plain.two_views(IMAGES, step_generator(0, 0))
@@ -370,6 +407,20 @@ def test_prototypes_start_from_kmeans_where_there_is_no_reclustering() -> None:
     assert method.before_step(5, Blobs()).keys() == {"position_information"}
     assert not torch.equal(method.model.prototypes.means, before)
     assert a_training().before_step(0, Blobs()) == {}  # as published: where chance put them
+
+
+def test_scenes_that_prototypes_restart_from_are_drawn_apart_from_every_steps_own_draws() -> None:
+    options = replace(EVERYTHING, clustering_from=0.2, recluster_at=(0.5, 0.8), recluster_scenes=12)
+    method, data, asked = a_training(options, config=LITE_MODEL), Blobs(), {}
+    for step in (2, 5, 8):
+        data.asked.clear()
+        method.before_step(step, data)
+        asked[step] = list(data.asked)
+        assert len(set(asked[step])) == len(asked[step]) == 12
+    assert len(set(map(tuple, asked.values()))) == 3
+    for step in range(10):
+        own = torch.randperm(24, generator=step_generator(0, step))[:12].tolist()
+        assert own not in asked.values()
 
 
 # Draws
@@ -477,6 +528,16 @@ def test_bfloat16_networks_give_float32_losses() -> None:
     expected = full.training_step(a_batch(0), full.optimizers())
     assert values["reconstruction"].dtype == torch.float32
     torch.testing.assert_close(values["reconstruction"], expected["reconstruction"], atol=0.02, rtol=0.02)
+
+
+def test_points_are_found_in_float32_at_any_precision() -> None:
+    method = a_training(EVERYTHING, config=LITE_MODEL)
+    method.precision = torch.bfloat16
+    views = method.two_views(IMAGES, step_generator(0, 0))
+    assert views.heatmap.dtype == views.keypoints.xy.dtype == views.descriptors.dtype == torch.float32
+    exact = method.model.detect(views.heatmap.double())
+    torch.testing.assert_close(views.keypoints.xy.double(), exact.xy, atol=1e-6, rtol=0)
+    assert torch.equal(views.keypoints.index, exact.index)
 
 
 def test_what_makes_a_run_the_same_run() -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage, stats
+from scipy import ndimage, special, stats
 
 from tusklite.data import MNISTHard
-from tusklite.methods.base import Batch, NonFiniteLoss
+from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
 from tusklite.methods.channelwise.model import ChannelwiseConfig, ChannelwiseDetector
 from tusklite.methods.channelwise.options import ChannelwiseOptions
 from tusklite.methods.channelwise.training import ChannelwiseTraining
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 from tusklite.train.loop import fit
 from tusklite.train.schedule import Schedule
 
@@ -96,6 +99,68 @@ def test_every_weight_of_the_networks_gets_a_gradient():
     training = a_training(stem=2)
     training.training_step(a_batch(some_images(2, 20, 16), 0), training.optimizers())
     assert all(p.grad is not None and p.grad.any() for p in training.parameters())
+
+
+def test_points_get_no_gradient_through_the_descriptors_that_are_read_there():
+    model = a_training().model
+    scores = torch.randn(2, 3, 8, 9, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    features = torch.randn(2, 4, 8, 9, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    weights = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(4))
+    points = model.read_points(scores, features)
+    (points.descriptors * weights).sum().backward(retain_graph=True)
+    assert scores.grad is None  # they move by what is drawn at them, by alignment and by diversity alone
+    assert features.grad.any()
+    points.canvas.square().sum().backward()
+    assert scores.grad.any()
+
+
+def test_alignment_compares_a_point_of_the_image_with_where_the_warp_takes_the_twins():
+    training = a_training(channels=2, stem=2)
+    images = some_images(2, 12, 16)
+    seen = training.see(a_batch(images, 4), step_generator(0, 4))
+    np.testing.assert_array_equal(seen.images[:2], images)
+    rows, columns = 6, 8
+    y, x = np.mgrid[:rows, :columns]
+    places = np.stack([(2 * x + 1) / columns - 1, (2 * y + 1) / rows - 1], axis=-1).reshape(-1, 2)
+    # The warp takes a place v of the twin to where the image has it: u = g(v).
+    taken = seen.warp(torch.from_numpy(places).float().expand(2, -1, -1)).double().numpy()
+    in_image, in_twin = seen.output.probs.detach().double().flatten(2).numpy().reshape(2, 2, 2, -1)
+    expected = []
+    for image, channel in np.ndindex(2, 2):
+        squared = ((places[:, None] - taken[image][None]) ** 2).sum(axis=-1)  # (u, v)
+        expected.append(in_image[image, channel] @ squared @ in_twin[image, channel])
+    term = training.loss_terms(seen, step=4)["equivariance"].detach()
+    assert float(term) == pytest.approx(np.mean(expected), rel=1e-4)
+    # The images and their twins the other way round are another number: the test can tell them apart.
+    swapped = [
+        in_twin[image, channel] @ ((places[:, None] - taken[image][None]) ** 2).sum(axis=-1) @ in_image[image, channel]
+        for image, channel in np.ndindex(2, 2)
+    ]
+    assert abs(np.mean(swapped) - np.mean(expected)) > 0.01 * np.mean(expected)
+
+
+def test_points_are_read_in_float32_at_any_precision():
+    training = a_training(stem=2)
+    with torch.no_grad():  # maps that point at something, as trained ones do
+        training.model.encoder.out.weight.mul_(20)
+    training.precision = torch.bfloat16
+    batch = a_batch(some_images(2, 40, 40), 0)
+    seen = training.see(batch, step_generator(0, 0))
+    with torch.autocast("cpu", torch.bfloat16):
+        scores, features = training.model.encode(seen.images)
+    assert scores.dtype == torch.float32
+    read = copy.deepcopy(training.model).read_points(scores, features)
+    probs = special.softmax(scores.detach().double().flatten(2).numpy(), axis=-1).reshape(scores.shape)
+    side = (2 * np.arange(20) + 1) / 20 - 1
+    expected = np.stack([probs.sum(axis=2) @ side, probs.sum(axis=3) @ side], axis=-1)
+    assert np.abs(expected).max() > 0.1
+    pixel = 2 / 80
+    assert np.abs(seen.output.xy.detach().numpy() - expected).max() < 1e-4 * pixel  # bfloat16 moved them by .08 pixels
+    assert all(value.dtype == torch.float32 for value in seen.output)
+    torch.testing.assert_close(seen.output.descriptors, read.descriptors)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = soft_argmax(spatial_softmax(scores))  # as it was: the test can tell
+    assert np.abs(rounded.detach().float().numpy() - expected).max() > 0.01 * pixel
 
 
 @pytest.mark.parametrize("term", ["equivariance", "diversity"])

@@ -457,6 +457,18 @@ def test_training_descriptors_are_those_of_the_model() -> None:
     assert len(training_descriptors(model, Scenes(3), 66, seeded())[0]) <= 12
 
 
+def test_empty_slots_are_no_training_descriptors() -> None:
+    model, data = a_model(keypoints=60, window=15), Scenes(5)
+    output = model(data.images)
+    found = output.keypoints.found
+    assert 0 < found.sum() < found.numel() / 2  # a map of 20 x 26 has few maxima of windows of 15
+    descriptors, xy = training_descriptors(model, data, 5, seeded())
+    assert len(descriptors) == len(xy) == found.sum()
+    order = torch.tensor(data.asked)
+    torch.testing.assert_close(xy, output.keypoints.xy[order][found[order]], atol=1e-5, rtol=0)
+    torch.testing.assert_close(descriptors, output.descriptors[order][found[order]], atol=1e-4, rtol=0)
+
+
 def test_position_information_is_scikit_learns() -> None:
     from sklearn.metrics import mutual_info_score
 
