@@ -20,14 +20,16 @@ class FileNotWritten(OSError):
         self.path = path  # not `filename`: an OSError that has one says nothing else
 
 
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
+def write_aside(path: Path, write: Callable[[Path], object], new: bool = False) -> None:
     """Call `write(temporary)` and rename the result to `path`, so that `path` is never half written.
 
     Args:
         path: the file wanted.
         write: writes the file whose path it is given.
+        new: only where nothing is; of two processes that write there at one moment, one does.
 
     Raises:
+        FileExistsError: something is there, and `new` was asked for.
         FileNotWritten: a full disk, a folder that is not there or not to be written. No temporary file stays.
 
     Example:
@@ -37,12 +39,16 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
         >>> sorted(p.name for p in folder.iterdir())
         ['note.txt']
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial" if new else f"{path.name}.partial")
     try:
         write(partial)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
+        if new:
+            path.open("x").close()  # the name is taken once what will stand there is on the disk
         os.replace(partial, path)
+    except FileExistsError:
+        raise
     except OSError as reason:
         raise FileNotWritten(path, reason) from reason
     finally:
@@ -51,14 +57,20 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
             partial.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, new: bool = False) -> None:
     """Write JSON under a temporary name, then rename it.
 
+    Args:
+        path: the file wanted.
+        content: what JSON can hold.
+        new: only where nothing is.
+
     Raises:
-        FileNotWritten: as `write_aside`.
+        TypeError: content that JSON cannot hold.
+        FileExistsError, FileNotWritten: as `write_aside`.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8"), new)
 
 
 def read_json(path: Path) -> object:
@@ -77,7 +89,7 @@ def read_json(path: Path) -> object:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as reason:  # UnicodeDecodeError and JSONDecodeError are both
+    except (ValueError, RecursionError) as reason:  # UnicodeDecodeError and JSONDecodeError are both ValueErrors
         raise ValueError(f"{path}: damaged, or no JSON ({reason}); allowed is a file that tusklite wrote") from reason
 
 

@@ -16,12 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def act(arguments: argparse.Namespace) -> int:
-    """Train each in a folder of its own, and go on where one was cut off."""
+    """Train each in a folder of its own, and go on where one was cut off; one that is recorded is not trained again."""
     from tusklite.arguments import require_choice
-    from tusklite.experiments import get_experiment, train
+    from tusklite.cli.train import show_training
+    from tusklite.experiments import get_experiment, recorded
     from tusklite.places import runs_folder
-    from tusklite.results import comparison
-    from tusklite.train.progress import ProgressBar
 
     experiment = get_experiment(arguments.experiment)
     departures = experiment.departures
@@ -30,17 +29,16 @@ def act(arguments: argparse.Namespace) -> int:
     rows = departures.rows
     names = [require_choice("names", name, list(rows)) for name in arguments.names or rows]
     limit_threads(arguments.threads)
+    code = 0
     for name in names:
         settings = {**departures.short_run, **rows[name][0], "schedule.seed": arguments.seed}
         preset = experiment.preset(departures.preset, **settings)
         prefix = "" if experiment.name == "mnist-hard" else f"{experiment.name}-"
         run_dir = runs_folder() / f"{prefix}without-{name.replace(' ', '-')}-seed{arguments.seed}"
         print(f"without {name}")
-        bar = ProgressBar(experiment.watched)
-        try:
-            result = train(preset, run_dir, resume=True, record=True, progress=bar)
-        finally:
-            bar.close()
-        assert result is not None
-        print(comparison(result, experiment.metrics))
-    return 0
+        there = recorded(preset)
+        if there is not None:
+            print(f"recorded already: {there}")
+            continue
+        code = max(code, show_training(experiment, preset, run_dir, resume=True, record=True))
+    return code

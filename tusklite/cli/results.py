@@ -12,14 +12,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Print every experiment's tables; write those that README has marks for."""
-    from tusklite.experiments.tables import tables
-    from tusklite.places import results_folder
-    from tusklite.results import read_results
+    from tusklite.experiments.tables import shown_results, tables
+    from tusklite.places import results_folder, source_root
     from tusklite.results.table import has_marks, write_table
 
-    page = results_folder().parent / "README.md"
-    for name, table in tables(read_results(results_folder())).items():
+    found = tables(shown_results(results_folder()))
+    for name, table in found.items():
         print(f"{name}\n\n{table}\n")
-        if arguments.write and has_marks(page, name):
-            write_table(page, name, table)
+    if arguments.write:
+        root = source_root()
+        if root is None:
+            raise FileNotFoundError("write: this is an installed tusklite without its README.md; run from a clone")
+        page = root / "README.md"
+        for name, table in found.items():
+            if has_marks(page, name):
+                write_table(page, name, table)
+            else:
+                print(f"{page.name} has no marks <!-- {name}:begin --> and <!-- {name}:end -->, so it stays without")
     return 0

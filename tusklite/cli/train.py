@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tusklite.cli.options import add_settings, add_threads, limit_threads, settings_given
+
+if TYPE_CHECKING:
+    from tusklite.experiments import Experiment, Preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Train, or go on; print the result beside the paper's figures."""
-    from tusklite.experiments import data_line, get_experiment, load_experiments, train
-    from tusklite.methods.base import NonFiniteLoss
-    from tusklite.results import comparison
+    from tusklite.experiments import data_line, get_experiment, load_experiments
     from tusklite.settings import full_name
-    from tusklite.train.progress import ProgressBar
 
     limit_threads(arguments.threads)
     name = arguments.experiment
@@ -43,18 +44,53 @@ def act(arguments: argparse.Namespace) -> int:
     known = experiment.preset(arguments.preset)
     preset = known.with_settings(settings_given([(full_name(word, known.settings()), value) for word, value in given]))
     print(data_line(preset))
-    bar = None if arguments.quiet else ProgressBar(experiment.watched)
+    return show_training(
+        experiment,
+        preset,
+        arguments.run_dir,
+        quiet=arguments.quiet,
+        minutes=arguments.minutes,
+        resume=arguments.resume,
+        record=arguments.record,
+    )
+
+
+def show_training(
+    experiment: Experiment, preset: Preset, run_dir: Path | None, quiet: bool = False, **how: object
+) -> int:
+    """Train with a bar and print the result, or in a line why there is none.
+
+    Args:
+        experiment: whose preset it is.
+        preset: what to run.
+        run_dir: as for `tusklite.experiments.train`.
+        quiet: no bar.
+        how: more arguments of `tusklite.experiments.train`.
+
+    Returns:
+        0 if all is well; 1 where a loss was no number, or memory ran out.
+    """
+    import torch
+
+    from tusklite.experiments import train
+    from tusklite.methods.base import NonFiniteLoss
+    from tusklite.results import comparison
+    from tusklite.train.progress import ProgressBar
+
+    bar = None if quiet else ProgressBar(experiment.watched)
     try:
-        result = train(
-            preset,
-            arguments.run_dir,
-            minutes=arguments.minutes,
-            resume=arguments.resume,
-            record=arguments.record,
-            progress=bar,
-        )
+        result = train(preset, run_dir, progress=bar, **how)
     except NonFiniteLoss as error:
         print(f"tusklite: {error}; the last good checkpoint stays in the run folder", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        print(
+            f"tusklite: memory ran out; a smaller schedule.batch (now {preset.schedule.batch}) needs less, "
+            "and the last checkpoint stays in the run folder",
+            file=sys.stderr,
+        )
         return 1
     finally:
         if bar is not None:

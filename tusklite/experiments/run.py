@@ -15,7 +15,9 @@ from tusklite.experiments.registry import get_experiment
 from tusklite.files import write_json
 from tusklite.methods.base import AnyTraining
 from tusklite.places import results_folder, runs_folder
-from tusklite.results.record import Result, code_version, record_result, require_recordable
+from tusklite.results.read import recorded_at
+from tusklite.results.record import code_version, record_result, require_recordable
+from tusklite.results.result import Result
 from tusklite.train.devices import choose_device, device_name
 from tusklite.train.loop import FitResult, Record, fit
 from tusklite.train.run_folder import owned_folder
@@ -49,7 +51,6 @@ def result_of(preset: AnyPreset, fitted: FitResult, splits: Splits, method: AnyT
     experiment = get_experiment(preset.experiment)
     scores = experiment.score(preset, method, splits, fitted)
     stated = _configured(preset, splits, fitted.device) | {
-        "overrides": dict(preset.overrides),
         "seconds": round(fitted.seconds, 1),
         "steps": fitted.step,
         "peak_memory_mb": round(fitted.peak_memory_mb),
@@ -67,12 +68,19 @@ def _configured(preset: AnyPreset, splits: Splits, device: str) -> Result:
     return {
         "experiment": preset.experiment,
         "preset": preset.name,
+        "overrides": dict(preset.overrides),
         "label": label,
         "seed": preset.schedule.seed,
         "device": device,
         "data": get_experiment(preset.experiment).describe(preset, splits),
         "configuration": preset.configuration(),
     }
+
+
+def recorded(preset: Preset) -> Path | None:
+    """Where a result of a preset, with its data on its device, is recorded already; None where it is not."""
+    device = device_name(choose_device(preset.schedule.device))
+    return recorded_at(results_folder(), _configured(preset, splits_of(preset), device))
 
 
 def finish(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tusklite.experiments.registry import experiments, get_experiment
-from tusklite.results.record import Result
+from tusklite.results.read import read_result, result_files
+from tusklite.results.result import Result
 from tusklite.results.table import departures_table, left_out_of, results_table
 
 
@@ -34,6 +36,26 @@ def departures_of(experiment: str, results: Sequence[Result]) -> str:
         return ""
     own = [result for result in results if result["experiment"] == experiment]
     return departures_table(known.departures, known.table.metrics, own, known.full_name)
+
+
+def shown_results(folder: Path) -> list[Result]:
+    """Every recorded result, each of which its experiment's table can show.
+
+    Raises:
+        ValueError: a file that holds no result, or one without what the table shows; the message names the file.
+        OSError: a file that cannot be read.
+    """
+    results = []
+    for path in result_files(folder):
+        result = read_result(path)
+        try:
+            tables([result])
+        except LookupError as reason:
+            raise ValueError(f"{path}: without {reason}, which the table of {result['experiment']} shows") from reason
+        except (TypeError, ValueError) as reason:
+            raise ValueError(f"{path}: cannot be shown ({reason})") from reason
+        results.append(result)
+    return results
 
 
 def tables(results: Sequence[Result]) -> dict[str, str]:

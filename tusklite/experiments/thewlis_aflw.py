@@ -20,7 +20,7 @@ from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.training import ThewlisTraining
 from tusklite.metrics import LandmarkRegressor
 from tusklite.metrics.metric import Metric
-from tusklite.results.record import Result
+from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Published, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult

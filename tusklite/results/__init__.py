@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tusklite.results.read import changed_settings, read_result, read_results
-from tusklite.results.record import code_version, record_result, require_recordable, result_path
+from tusklite.results.read import read_result, read_results, recorded_at, result_files
+from tusklite.results.record import code_version, record_result, require_recordable
+from tusklite.results.result import KEYS, NAMED_BY, Result, changed_settings, result_hash, result_path
 from tusklite.results.table import (
     METHOD,
     Column,
@@ -19,10 +20,13 @@ from tusklite.results.table import (
 )
 
 __all__ = [
+    "KEYS",
     "METHOD",
+    "NAMED_BY",
     "Column",
     "Departures",
     "Published",
+    "Result",
     "Table",
     "changed_settings",
     "code_version",
@@ -32,7 +36,10 @@ __all__ = [
     "read_result",
     "read_results",
     "record_result",
+    "recorded_at",
     "require_recordable",
+    "result_files",
+    "result_hash",
     "result_path",
     "results_table",
     "run_time",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from tusklite.files import read_json
 from tusklite.methods.former_names import with_present_names
-from tusklite.results.record import KEYS, Result
+from tusklite.results.result import KEYS, Result, changed_settings, result_path
 
-# Settings that a result states elsewhere, or that train nothing else.
-STATED = (
-    "seed", "device", "source", "log_every", "checkpoint_every", "evaluate_every", "workers",
-    "validation_scenes", "test_scenes",
-)  # fmt: skip
+_WORDS = ("experiment", "preset", "device")
+_NUMBERS = ("seed", "seconds", "steps", "peak_memory_mb")
+_NAMED = ("overrides", "data", "metrics", "paper", "code")
 
 
 def read_result(path: Path) -> Result:
@@ -21,6 +22,7 @@ def read_result(path: Path) -> Result:
 
     Raises:
         ValueError: not JSON, or without what a result has to state; the message names the file.
+        OSError: it cannot be read.
     """
     content = read_json(path)
     if not isinstance(content, dict):
@@ -28,12 +30,23 @@ def read_result(path: Path) -> Result:
     missing = [key for key in KEYS if key not in content]
     if missing:
         raise ValueError(f"{path}: without {', '.join(missing)}; allowed is a result with all of {', '.join(KEYS)}")
-    for key in ("overrides", "data", "metrics", "paper", "code"):
-        if not isinstance(content[key], dict):
-            raise ValueError(f"{path}: {key} is {content[key]!r}; allowed are names with values")
-    if not isinstance(content["data"].get("source"), str):
-        raise ValueError(f"{path}: data.source is {content['data'].get('source')!r}; allowed is the name of a source")
+    _require(path, content, _WORDS, str, "a word")
+    _require(path, content, _NUMBERS, Real, "a number")
+    _require(path, content, _NAMED, dict, "names with values")
+    _require(path, content["data"], ("source",), str, "the name of a source", "data.")
+    for key in ("metrics", "paper"):
+        known = [name for name, value in content[key].items() if value is not None]
+        _require(path, content[key], known, Real, "a number", f"{key}.")
     return content | {"overrides": with_present_names(content["overrides"])}
+
+
+def _require(
+    path: Path, content: Mapping[str, Any], names: tuple[str, ...] | list[str], kind: type, words: str, where: str = ""
+) -> None:
+    for name in names:
+        value = content.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"{path}: {where}{name} is {value!r}; allowed is {words}")
 
 
 def read_results(folder: Path) -> list[Result]:
@@ -42,16 +55,43 @@ def read_results(folder: Path) -> list[Result]:
     Raises:
         ValueError: a file that holds no result, by name.
     """
-    return [read_result(path) for path in sorted(folder.glob("*/*.json")) if path.is_file()]
+    return [read_result(path) for path in result_files(folder)]
 
 
-def changed_settings(result: Mapping[str, object]) -> dict[str, object]:
-    """The overrides of a result that change what is trained, other than seed and source, which it states anyway.
+def result_files(folder: Path) -> list[Path]:
+    """The files of recorded results, in order."""
+    return [path for path in sorted(folder.glob("*/*.json")) if path.is_file()]
 
-    Example:
-        >>> changed_settings({"overrides": {"schedule.seed": 3, "background": 0.0}})
-        {'background': 0.0}
+
+def recorded_at(folder: Path, result: Mapping[str, Any]) -> Path | None:
+    """Where a result of the same settings, data and device is recorded; None where there is none.
+
+    Results of before they stated a configuration are the same where preset, seed, device, data and overrides are.
+
+    Args:
+        folder: of all results.
+        result: what of it is known before it is trained (see `tusklite.results.result.result_hash`), and its overrides.
+
+    Raises:
+        ValueError: a file beside it that holds no result, by name.
     """
-    overrides = result["overrides"]
-    assert isinstance(overrides, dict)
-    return {name: value for name, value in overrides.items() if name.rpartition(".")[2] not in STATED}
+    path = result_path(folder, result)
+    if path.exists():
+        return path
+    for other in sorted(path.parent.glob(f"{result['preset']}-*.json")):
+        known = read_result(other)
+        if "configuration" not in known and _stated(known) == _stated(result):
+            return other
+    return None
+
+
+def _stated(result: Mapping[str, Any]) -> tuple[object, ...]:
+    """All that decides a run, as far as results of before they had a configuration say it: settings by last word."""
+    changes = {name.rpartition(".")[2]: value for name, value in changed_settings(result).items()}
+    data = result["data"]
+    return (
+        *(result[name] for name in ("preset", "seed", "device")),
+        data["source"],
+        data.get("sha256"),
+        json.dumps(changes, sort_keys=True),
+    )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,17 +11,10 @@ from typing import Any
 import torch
 
 from tusklite import __version__
-from tusklite.files import FileNotWritten, write_json
+from tusklite.files import FileNotWritten, read_json, write_json
 from tusklite.places import source_root
-
-Result = dict[str, Any]
-
-KEYS = (
-    "experiment", "preset", "overrides", "seed", "device", "seconds", "steps", "peak_memory_mb",
-    "data", "code", "metrics", "paper",
-)  # fmt: skip
-# What a run that is recorded states beside them: its name for readers, and every setting that it went by.
-NAMED_BY = ("label", "configuration")
+from tusklite.results.read import recorded_at
+from tusklite.results.result import KEYS, NAMED_BY, result_path
 
 
 def code_version() -> dict[str, str]:
@@ -45,48 +35,26 @@ def code_version() -> dict[str, str]:
     return {"commit": commit, "tusklite": __version__, "torch": torch.__version__}
 
 
-def result_hash(result: Mapping[str, object]) -> str:
-    """Eight hex digits of all that decides a result: experiment, preset, every setting, data and device.
+def require_recordable(folder: Path, result: Mapping[str, Any]) -> None:
+    """Refuse a result that could not be recorded, before it is trained.
 
-    Example:
-        >>> run = {"experiment": "toy", "preset": "ci", "configuration": {"steps": 3}, "data": {}, "device": "cpu"}
-        >>> result_hash(run) == result_hash(run | {"seconds": 9.0}), result_hash(run) == result_hash(run | {"data": 1})
-        (True, False)
-    """
-    decides = {name: result[name] for name in ("experiment", "preset", "configuration", "data", "device")}
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def result_path(folder: Path, result: Mapping[str, object]) -> Path:
-    """Where a result is recorded: `<experiment>/<preset>-seed<n>-<device>-<hash>.json`.
-
-    Example:
-        >>> result = {"experiment": "mnist-hard", "preset": "lite", "seed": 2, "device": "cpu (2 threads)"}
-        >>> path = result_path(Path("results"), result | {"configuration": {}, "data": {"source": "mnist"}})
-        >>> path.as_posix()
-        'results/mnist-hard/lite-seed2-cpu-4ae21dfa.json'
-    """
-    device = re.sub(r"[^a-z0-9]+", "-", str(result["device"]).split(" (")[0].lower()).strip("-")
-    name = f"{result['preset']}-seed{result['seed']}-{device}-{result_hash(result)}.json"
-    return folder / str(result["experiment"]) / name
-
-
-def require_recordable(folder: Path, result: Mapping[str, object]) -> Path:
-    """The path of a result that is to be recorded, if nothing is there yet.
+    Args:
+        folder: of all results.
+        result: what of it is known by then (see `recorded_at`).
 
     Raises:
-        ValueError: a result of the same settings, data and device is there already.
+        ValueError: a result of the same settings, data and device is there already, or the folder cannot be written.
     """
+    there = recorded_at(folder, result)
+    if there is not None:
+        raise _taken(there)
     path = result_path(folder, result)
-    if path.exists():
-        raise ValueError(
-            f"record: {path} holds a result of the same settings, data and device; "
-            "allowed are other settings, another seed, or to move that file away"
-        )
-    return path
+    existing = next(each for each in path.parents if each.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ValueError(f"record: {existing} was found; allowed is a folder that results can be written to")
 
 
-def record_result(folder: Path, result: Mapping[str, object]) -> Path:
+def record_result(folder: Path, result: Mapping[str, Any]) -> Path:
     """Keep a result under `results/`; one that is there stays as it is.
 
     Raises:
@@ -100,17 +68,21 @@ def record_result(folder: Path, result: Mapping[str, object]) -> Path:
     path = result_path(folder, result)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8"):  # taken: two runs that end at one moment cannot both have it
-            pass
-    except FileExistsError:
-        if path.read_text(encoding="utf-8") == json.dumps(result, indent=2, ensure_ascii=False) + "\n":
-            return path
-        return require_recordable(folder, result)
     except OSError as reason:
         raise FileNotWritten(path, reason) from reason
-    try:
-        write_json(path, result)
-    except BaseException:
-        os.unlink(path)
-        raise
+    there = recorded_at(folder, result)
+    if there is not None and not (there == path and read_json(path) == result):
+        raise _taken(there)
+    if there is None:
+        try:
+            write_json(path, result, new=True)
+        except FileExistsError:
+            raise _taken(path) from None
     return path
+
+
+def _taken(path: Path) -> ValueError:
+    return ValueError(
+        f"record: {path} holds a result of the same settings, data and device; "
+        "allowed are other settings, another seed, or to move that file away"
+    )

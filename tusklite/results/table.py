@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tusklite.files import write_aside
 from tusklite.metrics.metric import Metric
-from tusklite.results.read import changed_settings
-from tusklite.results.record import Result
+from tusklite.results.result import Result, changed_settings
 
 
 @dataclass(frozen=True)
@@ -132,9 +131,10 @@ def results_table(table: Table, results: Sequence[Result]) -> str:
         words = [row.method, *(row.words.get(column.head, "") for column in table.columns[1:])]
         figures = [m.cell([row.metrics[m.name]]) if m.name in row.metrics else "" for m in table.metrics]
         rows.append([*words, *figures])
-    groups: dict[tuple[str, str, str, str], list[Result]] = {}
+    groups: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
-        key = (result["preset"], _changes(result), result["data"]["source"], result["device"])
+        data = result["data"]
+        key = (result["preset"], _changes(result), data["source"], result["device"], str(data.get("sha256")))
         groups.setdefault(key, []).append(result)
     for _, group in sorted(groups.items()):
         figures = []
@@ -193,9 +193,13 @@ def departures_table(
 
 
 def has_marks(page: Path, name: str) -> bool:
-    """Whether a page has the two marks of a table."""
+    """Whether a page has a mark of a table; `write_table` refuses one without the other.
+
+    Raises:
+        OSError: the page cannot be read.
+    """
     text = page.read_text(encoding="utf-8")
-    return f"<!-- {name}:begin -->" in text and f"<!-- {name}:end -->" in text
+    return f"<!-- {name}:begin -->" in text or f"<!-- {name}:end -->" in text
 
 
 def write_table(page: Path, name: str, table: str) -> bool:
@@ -207,8 +211,10 @@ def write_table(page: Path, name: str, table: str) -> bool:
     """
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     text = page.read_text(encoding="utf-8")
-    if begin not in text or end not in text:
-        raise ValueError(f"page: {page.name} has no marks {begin} and {end}; allowed is a page with both")
+    if begin not in text or end not in text.split(begin, 1)[1]:
+        raise ValueError(
+            f"page: {page.name} has no marks {begin} and {end}; allowed is a page with both, in this order"
+        )
     before, rest = text.split(begin, 1)
     new = f"{before}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
     if new != text:
@@ -231,7 +237,7 @@ def comparison(result: Result, metrics: Sequence[Metric]) -> str:
     shown = [metric for metric in metrics if metric.name in (result["paper"] or result["metrics"])]
     lines = [f"{'':20}{'here':>9}{'paper':>9}"]
     for metric in shown:
-        published = result["paper"].get(metric.name)
-        beside = "" if published is None else f"{metric.text(published):>9}"
-        lines.append(f"{metric.name:20}{metric.text(result['metrics'][metric.name]):>9}{beside}")
+        figures = (result[column].get(metric.name) for column in ("metrics", "paper"))
+        beside = "".join(f"{'' if figure is None else metric.text(figure):>9}" for figure in figures)
+        lines.append(f"{metric.name:20}{beside}".rstrip())
     return "\n".join(lines)
