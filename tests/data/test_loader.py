@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from multiprocessing import active_children
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -148,6 +149,7 @@ if __name__ == "__main__":
     faces = FaceLandmarks("train", "celeba", sys.argv[1], image_size=20)
     reading = batches(faces, 4, 3, 0, 1_000_000, workers=2)
     try:
+        print("starting", flush=True)
         next(reading)
         print("reading", flush=True)
         done = 0
@@ -166,15 +168,17 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def start_reader(celeba: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts READER in a group of processes of its own, and waits until it reads; what is left at the end is killed."""
+    """Starts READER in a group of processes of its own, and waits for a line; what is left at the end is killed."""
     script, started = celeba / "reader.py", []
     script.write_text(READER, encoding="utf-8")
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, until: str = "reading") -> subprocess.Popen[str]:
         command = [sys.executable, "-W", "ignore", str(script), str(celeba), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, start_new_session=True, **pipes))
-        assert started[-1].stdout.readline() == "reading\n"
+        for line in started[-1].stdout:
+            if line == f"{until}\n":
+                break
         return started[-1]
 
     yield start
@@ -209,10 +213,14 @@ def test_workers_outlive_nobody(start_reader: Callable) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="a signal to a group of processes is POSIX")
-def test_a_signal_does_not_take_a_worker_that_is_starting(start_reader: Callable) -> None:
-    """Workers that are not forked import torch for seconds; one of the two has read before the other has begun."""
-    process = start_reader("noted", "spawn")
-    os.killpg(process.pid, signal.SIGINT)
+def test_signals_do_not_take_workers_that_start(start_reader: Callable) -> None:
+    """Workers that are not forked import torch for seconds, and a hand on Ctrl-C may not wait for that."""
+    process = start_reader("noted", "spawn", until="starting")
+    reading = Thread(target=process.stdout.readline)
+    reading.start()
+    while reading.is_alive():
+        os.killpg(process.pid, signal.SIGINT)
+        reading.join(0.05)
     printed, complaints = process.communicate(timeout=300)
     assert (printed, complaints, process.returncode) == ("read on: 50 workers left: 0\n", "", 0)
 

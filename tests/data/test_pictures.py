@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import sys
 import zlib
@@ -16,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from tusklite.data.pictures import read_picture
-from tusklite.data.stored_files import files_below
+from tusklite.data.stored_files import files_below, stamps
 
 
 def stored(picture: Image.Image, **options: object) -> io.BytesIO:
@@ -167,6 +168,17 @@ def test_files_below_are_those_that_show(tmp_path: Path) -> None:
     found = files_below(tmp_path / ".home", (".jpg", ".jpeg", ".png"))  # in a hidden folder itself, as it was named
     assert list(found) == ["b.JPG", "deep.er/d.png", "deep/c.Png", "deep/er/a.jpeg"]
     assert all(path == tmp_path / ".home" / name for name, path in found.items())
+
+
+def test_a_stamp_is_of_a_path_a_size_and_a_time(tmp_path: Path) -> None:
+    seen = set()
+    for name, content, time in (("a", b"1", 5), ("b", b"1", 5), ("a", b"12", 5), ("a", b"1", 6), ("a", b"2", 5)):
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, ns=(0, time * 10**9))
+        seen.add(stamps([tmp_path / name]))
+    assert len(seen) == 4  # the last is told from the first by its content alone, which is not looked at
+    with pytest.raises(ValueError, match=r"c: cannot be read \(No such file"):
+        stamps([tmp_path / "c"])
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

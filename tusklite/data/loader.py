@@ -6,6 +6,7 @@ import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import get_start_method, resource_tracker
 
 import torch
 from torch import Tensor
@@ -129,6 +130,8 @@ def _signals_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    if get_start_method() != "fork":
+        resource_tracker.ensure_running()  # which lets signals through when it starts, so it starts first
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield
