@@ -8,24 +8,14 @@ from tusklite.course.factorized_landmarks.checks import (
     check_pixels_off,
     check_point_shares,
 )
-from tusklite.course.factorized_landmarks.figures import (
-    error_bars,
-    errors_by_labels,
-    landmark_colors,
-    landmark_gallery,
-    landmark_shares,
-    regressed_faces,
-)
+from tusklite.course.factorized_landmarks.figures import errors_by_labels, landmark_gallery, landmark_shares
 
 __all__ = [
     "check_eye_error",
     "check_fit_regressor",
     "check_pixels_off",
     "check_point_shares",
-    "error_bars",
     "errors_by_labels",
-    "landmark_colors",
     "landmark_gallery",
     "landmark_shares",
-    "regressed_faces",
 ]

@@ -1,4 +1,7 @@
-"""Figures that two lessons or more draw: each function returns a figure, so that a cell of a lesson is one line.
+"""What the figures of the lessons are made of, and the figures that two lessons or more draw.
+
+A figure that one lesson draws in a few lines of these pieces is drawn in its cell: `panel_grid` and `image_grid` give a
+figure, whose panels (`figure.axes`) know images and points in [-1, 1] beside all that matplotlib's axes know.
 
 Figures keep no global state. What is right and what is wrong differ in colour and in line style, and the
 palette (Okabe & Ito's, with three more) can be told apart by readers who are colour-blind.
@@ -9,30 +12,31 @@ from __future__ import annotations
 from tusklite.course.figures.boxes import detections
 from tusklite.course.figures.canvas import (
     MISSED,
+    PALE,
     PALETTE,
+    QUIET,
     RIGHT,
     WRONG,
     LessonFigure,
-    class_name,
+    Panel,
     panel_grid,
-    require_words,
-    save,
+    styled,
     to_array,
 )
 from tusklite.course.figures.clusters import descriptor_map, tsne
-from tusklite.course.figures.landmarks import growth, landmark_rows, probability_maps
-from tusklite.course.figures.lines import lines_and_dots
-from tusklite.course.figures.runs import compare_runs
-from tusklite.course.figures.scenes import heatmap_on_image, image_grid, image_rows, marked_images, scene_gallery
-from tusklite.course.figures.training import curves
+from tusklite.course.figures.lines import compare_runs, curves, growth, lines_and_dots
+from tusklite.course.figures.maps import probability_maps
+from tusklite.course.figures.scenes import heatmap_on_image, image_grid, image_rows, landmark_rows, marked_images
 
 __all__ = [
     "MISSED",
+    "PALE",
     "PALETTE",
+    "QUIET",
     "RIGHT",
     "WRONG",
     "LessonFigure",
-    "class_name",
+    "Panel",
     "compare_runs",
     "curves",
     "descriptor_map",
@@ -46,9 +50,7 @@ __all__ = [
     "marked_images",
     "panel_grid",
     "probability_maps",
-    "require_words",
-    "save",
-    "scene_gallery",
+    "styled",
     "to_array",
     "tsne",
 ]

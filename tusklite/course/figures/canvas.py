@@ -1,27 +1,27 @@
-"""What every picture shares: the figure, its style and palette, a grid of panels, words, and saving to a file."""
+"""What every picture is drawn on: the figure, its style and palette, and a panel that knows images and points."""
 
 from __future__ import annotations
 
 import io
 import math
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from tusklite.arguments import require_integer
+from tusklite.arguments import require_tensor
 
 PALETTE = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"),  # Okabe & Ito
     *("#332288", "#882255", "#999999"),
 )
 RIGHT, WRONG, MISSED = ("#56B4E9", "-"), ("#E69F00", "--"), ("#CC79A7", ":")
-QUIET = "#666666"
+QUIET, PALE = "#666666", "#BBBBBB"
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -30,9 +30,96 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": QUIET,
+    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
     "figure.dpi": 100,
 }
 styled = matplotlib.rc_context(STYLE)  # decorates a function: the style holds while it runs
+
+
+class Panel(Axes):
+    """An axes that draws in the lessons' style, wherever it is drawn on; over an image, points are in [-1, 1].
+
+    Example:
+        >>> import torch
+        >>> panel = panel_grid(1).axes[0]
+        >>> panel.show(torch.zeros(1, 20, 40))
+        >>> panel.mark(torch.tensor([[0.5, -1.0]]), s=20)
+        >>> panel.collections[0].get_offsets().tolist()
+        [[30.0, 0.0]]
+    """
+
+    # These read the style when they are called, not when the axes is made.
+    annotate, legend = styled(Axes.annotate), styled(Axes.legend)
+    set_title, text = styled(Axes.set_title), styled(Axes.text)
+
+    def show(self, image: Tensor, interpolation: str = "nearest") -> None:
+        """Show an image edge to edge, in units of its pixels. Every picture of the lessons comes through here.
+
+        Args:
+            image: (C, H, W) with 1 or 3 channels in [0, 1]; a value a little outside is shown as the nearer end.
+            interpolation: as matplotlib names it.
+
+        Raises:
+            TypeError, ValueError: another type or shape, or a picture in other units, as 0 to 255.
+        """
+        channels, height, width = require_tensor("image", image, ("C", "H", "W")).shape
+        if channels not in (1, 3):
+            raise ValueError(f"image: {channels} channels were given; allowed are 1 and 3")
+        low, high = image.detach().aminmax()
+        if low < -1 or high > 2:
+            raise ValueError(f"image: values from {low:g} to {high:g} were given; allowed are 0 to 1")
+        picture = to_array(image.clamp(0, 1)).transpose(1, 2, 0)
+        look = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": interpolation}
+        self.imshow(picture[..., 0] if channels == 1 else picture, extent=(0, width, height, 0), **look)
+        self.set_axis_off()
+
+    def mark(self, xy: Tensor, **look: object) -> None:
+        """Scatter points (P, 2) over the image, which a point outside does not shrink."""
+        self.scatter(*self.place(xy).T, **look)
+        self._keep_to_image()
+
+    def cross(
+        self,
+        xy: Tensor,
+        s: float = 80,
+        color: str = PALETTE[4],
+        halo: str = "black",
+        around: float = 3.5,
+        **look: object,
+    ) -> None:
+        """Mark points (P, 2), or one (2,), with crosses that a halo, as wide as `around` in all, sets off the image."""
+        outline = [withStroke(linewidth=around, foreground=halo)]
+        self.mark(xy.view(-1, 2), marker="+", s=s, color=color, path_effects=outline, **{"linewidths": 1.8} | look)
+
+    def join(self, starts: Tensor, ends: Tensor, colors: Sequence[object], **look: object) -> None:
+        """Draw lines over the image from points (P, 2) to points (P, 2), each in its colour."""
+        for start, end, color in zip(self.place(starts), self.place(ends), colors, strict=True):
+            self.plot(*zip(start, end, strict=True), color=color, **look)
+        self._keep_to_image()
+
+    def bars(
+        self, values: Mapping[str, float], ours: Collection[str] = (), word: str = "{:.1%}", **label: object
+    ) -> None:
+        """Draw a bar a name, from top to bottom, with its number at its end; `ours` stand out."""
+        colors = [PALETTE[0] if name in ours else PALE for name in values]
+        drawn = self.barh(range(len(values)), list(values.values()), height=0.7, color=colors)
+        self.bar_label(
+            drawn, [word.format(value) for value in values.values()], **{"padding": 3, "fontsize": 8} | label
+        )
+        self.set(xticks=[])
+        self.set_yticks(range(len(values)), list(values))
+        self.invert_yaxis()
+        self.tick_params(length=0)
+        self.spines[["left", "bottom"]].set_visible(False)
+
+    def place(self, xy: Tensor) -> np.ndarray:
+        """Points (..., 2) in [-1, 1], in the units of the image."""
+        left, right, bottom, top = self.images[0].get_extent()
+        return (to_array(xy) + 1) / 2 * (right - left, bottom - top) + (left, top)
+
+    def _keep_to_image(self) -> None:
+        left, right, bottom, top = self.images[0].get_extent()
+        self.set(xlim=(left, right), ylim=(bottom, top))
 
 
 class LessonFigure(Figure):
@@ -43,68 +130,48 @@ class LessonFigure(Figure):
         b'PNG'
     """
 
+    legend = styled(Figure.legend)
+
+    def legend_below(self, looks: Mapping[str, Mapping[str, object]]) -> None:
+        """Say below the panels what lines and marks of these looks mean."""
+        handles = [Line2D([], [], label=text, **look) for text, look in looks.items()]
+        self.set_figheight(self.get_figheight() + 0.3)  # room for the legend
+        self.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
 
 
-def panel_grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` panels, each `width` x `height` inches, at most `columns` in a row.
-
-    Raises:
-        TypeError, ValueError: `columns` is not an integer of at least 1.
-
-    Example:
-        >>> figure, panels = panel_grid(5, columns=3, width=2.0, height=1.0)
-        >>> figure.get_size_inches(), len(panels)
-        (array([6., 2.]), 5)
-    """
-    columns = min(count, require_integer("columns", columns, low=1))
-    rows = math.ceil(count / columns)
-    figure = LessonFigure(figsize=(columns * width, rows * height), layout="constrained")
-    panels = [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
-    for panel in panels:
-        # Ticks are made when the figure is drawn, later than STYLE holds.
-        panel.tick_params(which="both", labelsize=8, color=QUIET)
-    return figure, panels
-
-
-def save(figure: Figure, path: str | Path, dpi: int = 100) -> Path:
-    """Write a figure to a file, whole or not at all.
+@styled
+def panel_grid(
+    count: int,
+    columns: int | None = None,
+    width: float = 3.3,
+    height: float = 2.5,
+    width_ratios: Sequence[float] | None = None,
+) -> LessonFigure:
+    """Return a figure of `count` panels, each `width` x `height` inches, at most `columns` in a row; None: all.
 
     Args:
-        figure: what a function of this room returned.
-        path: its ending chooses the format, as .png, .svg or .pdf; the folder must exist.
-        dpi: pixels an inch, at least 1.
-
-    Returns:
-        The path.
-
-    Raises:
-        ValueError: an ending that matplotlib does not know.
-        FileNotFoundError: the folder does not exist.
+        count, columns, width, height: as above.
+        width_ratios: of the columns, where they differ.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save(LessonFigure(), Path(folder) / "scene.png").name
-        'scene.png'
+        >>> figure = panel_grid(5, columns=3, width=2.0, height=1.0)
+        >>> figure.get_size_inches(), len(figure.axes)
+        (array([6., 2.]), 5)
     """
-    path = Path(path)
-    formats = figure.canvas.get_supported_filetypes()
-    ending = path.suffix[1:].lower()
-    if ending not in formats:
-        raise ValueError(f"path: {path.name!r} was given; allowed endings are {', '.join(sorted(formats))}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: folder {path.parent} does not exist; allowed is one that does")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(temporary, format=ending, dpi=require_integer("dpi", dpi, low=1))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    columns = min(count, columns or count)
+    rows = math.ceil(count / columns)
+    figure = LessonFigure(figsize=(columns * width, rows * height), layout="constrained")
+    grid = figure.add_gridspec(rows, columns, width_ratios=width_ratios)
+    for i in range(count):
+        panel = figure.add_subplot(grid[i // columns, i % columns], axes_class=Panel)
+        # Ticks are made when the figure is drawn, later than STYLE holds.
+        panel.tick_params(which="both", labelsize=8, color=QUIET)
+    return figure
 
 
 def to_array(values: Tensor) -> np.ndarray:
@@ -118,32 +185,17 @@ def to_array(values: Tensor) -> np.ndarray:
     return values.detach().cpu().double().numpy()
 
 
-def require_words(name: str, words: Sequence[object], count: int) -> list[str]:
-    """Return `words` as strings if there are `count` of them.
-
-    Raises:
-        ValueError: another number of words.
-
-    Example:
-        >>> require_words("names", range(3), 3)
-        ['0', '1', '2']
-    """
-    if len(words) != count:
-        raise ValueError(f"{name}: {len(words)} words were given; allowed is one for each of {count}")
-    return [str(word) for word in words]
-
-
 def class_name(label: int | Tensor, names: Sequence[str] | None) -> str:
     """Return the word for a class: its name, its number without names, nothing for -1.
 
     Raises:
-        ValueError: too few names.
+        ValueError: a label that has no name.
 
     Example:
         >>> class_name(1, ["four", "nine"]), class_name(1, None), class_name(-1, None)
         ('nine', '1', '')
     """
-    label = int(label)
-    if names is not None and label >= len(names):
-        raise ValueError(f"names: {len(names)} words were given; allowed is one for each class, up to {label}")
+    label, most = int(label), math.inf if names is None else len(names) - 1
+    if not -1 <= label <= most:
+        raise ValueError(f"names: one for class {label} was asked for; allowed are classes from -1 to {most}")
     return "" if label < 0 else str(label) if names is None else names[label]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tusklite.course.mnist_hard.figures import bar_comparison, confusion, crop_gallery, prototype_gallery
+from tusklite.course.mnist_hard.figures import confusion
 
-__all__ = ["bar_comparison", "confusion", "crop_gallery", "prototype_gallery"]
+__all__ = ["confusion"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tusklite.course.prototypes_and_softmin.checks import check_neat_loss, check_revive, check_softmin_gradient
-from tusklite.course.prototypes_and_softmin.figures import prototype_panels, prototype_shares, softmin_field
+from tusklite.course.prototypes_and_softmin.figures import prototype_panels, softmin_field
 from tusklite.course.prototypes_and_softmin.widgets import SoftMin, explore_softmin
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "check_softmin_gradient",
     "explore_softmin",
     "prototype_panels",
-    "prototype_shares",
     "softmin_field",
 ]

@@ -8,14 +8,7 @@ from tusklite.course.sliced_wasserstein.checks import (
     check_transport_gradient,
     check_worst_direction,
 )
-from tusklite.course.sliced_wasserstein.figures import (
-    couplings,
-    flow_strip,
-    projected_pairs,
-    projection_errors,
-    quantile_gap,
-    transport_plans,
-)
+from tusklite.course.sliced_wasserstein.figures import flow_strip, projected_pairs, projection_errors
 from tusklite.course.sliced_wasserstein.widgets import TurningProjection, turn_projection
 
 __all__ = [
@@ -24,11 +17,8 @@ __all__ = [
     "check_transport_circle",
     "check_transport_gradient",
     "check_worst_direction",
-    "couplings",
     "flow_strip",
     "projected_pairs",
     "projection_errors",
-    "quantile_gap",
-    "transport_plans",
     "turn_projection",
 ]

@@ -8,15 +8,13 @@ from tusklite.course.sparse_autoencoder.checks import (
     check_keypoint_worth,
     check_splat_slope,
 )
-from tusklite.course.sparse_autoencoder.figures import answers_to_a_move, copies_and_distances, splat_maps, tint
+from tusklite.course.sparse_autoencoder.figures import copies_and_distances, tint
 
 __all__ = [
-    "answers_to_a_move",
     "check_blend_with_background",
     "check_equal_say",
     "check_keypoint_worth",
     "check_splat_slope",
     "copies_and_distances",
-    "splat_maps",
     "tint",
 ]

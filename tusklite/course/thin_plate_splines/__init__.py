@@ -8,7 +8,7 @@ from tusklite.course.thin_plate_splines.checks import (
     check_invert,
     check_points_of_a_pair,
 )
-from tusklite.course.thin_plate_splines.figures import bent_grids, bent_sheet, moved_control_points, on_checkerboard
+from tusklite.course.thin_plate_splines.figures import bent_grids, bent_sheet, moved_control_points
 from tusklite.course.thin_plate_splines.widgets import ControlPoints, drag_control_points
 
 __all__ = [
@@ -21,5 +21,4 @@ __all__ = [
     "check_points_of_a_pair",
     "drag_control_points",
     "moved_control_points",
-    "on_checkerboard",
 ]

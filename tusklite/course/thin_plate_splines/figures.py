@@ -1,4 +1,4 @@
-"""Warps: a checkerboard that shows bending, marked points and their twins, bent grids, a sheet of metal, strips."""
+"""Warps: bent grids, a sheet of metal, control points that take the image with them."""
 
 from __future__ import annotations
 
@@ -6,94 +6,50 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from tusklite.arguments import require_integer, require_tensor
-from tusklite.course.figures.canvas import PALETTE, QUIET, LessonFigure, panel_grid, require_words, styled, to_array
-from tusklite.course.figures.scenes import image_grid, in_pixels, keep_to_image
+from tusklite.course.figures import PALETTE, QUIET, LessonFigure, Panel, image_grid, panel_grid, styled, to_array
 from tusklite.geometry import fit_tps, identity_grid, warp_images
 
 INK = "#222222"
 
 
-def on_checkerboard(images: Tensor, squares: int = 10) -> Tensor:
-    """Lay images over a dim checkerboard, on which a warp shows wherever it bends.
-
-    Args:
-        images: (B, 1, H, W) in [0, 1], bright on black.
-        squares: how many squares a side.
-
-    Returns:
-        (B, 1, H, W): the brighter of image and checkerboard.
-
-    Raises:
-        TypeError, ValueError: another type or shape, or `squares` below 1.
-
-    Example:
-        >>> on_checkerboard(torch.zeros(1, 1, 2, 4), squares=2)
-        tensor([[[[0.1500, 0.1500, 0.4000, 0.4000],
-                  [0.4000, 0.4000, 0.1500, 0.1500]]]])
-    """
-    _, _, height, width = require_tensor("images", images, ("B", 1, "H", "W")).shape
-    require_integer("squares", squares, low=1)
-    square = ((identity_grid(height, width, images.device, images.dtype) + 1) / 2 * squares).floor()
-    return torch.maximum(images, 0.15 + 0.25 * (square.sum(dim=-1) % 2))
-
-
 @styled
 def bent_grids(
-    maps: Sequence[Callable[[Tensor], Tensor]],
-    titles: Sequence[str] | None = None,
-    source: Tensor | None = None,
-    target: Tensor | None = None,
-    columns: int = 4,
-) -> Figure:
+    maps: Sequence[Callable[[Tensor], Tensor]], titles: Sequence[str], source: Tensor, target: Tensor
+) -> LessonFigure:
     """Draw where each map takes a square grid of lines, with a line from each source to its target.
 
     Args:
         maps: `(1, P, 2) -> (1, P, 2)` each, splines for example.
         titles: as many words, one above each panel.
-        source, target: (P, 2) points that the maps were fitted to; given together or not at all.
-        columns: the most panels in a row, at least 1.
+        source, target: (P, 2) points that the maps were fitted to.
 
     Returns:
-        The figure, one axes a map, y downwards as in images.
-
-    Raises:
-        TypeError, ValueError: no maps, another type, shape or number of titles, or a source without target.
+        The figure, one panel a map, y downwards as in images.
 
     Example:
-        >>> figure = bent_grids([lambda points: points, lambda points: 0.5 * points], ["same", "half"])
+        >>> points = torch.zeros(1, 2)
+        >>> figure = bent_grids([lambda xy: xy, lambda xy: 0.5 * xy], ["same", "half"], points, points)
         >>> figure.axes[1].get_title()
         'half'
     """
-    if not maps:
-        raise ValueError(f"maps: {maps!r} was given; allowed is at least one map")
-    if (source is None) != (target is None):
-        raise ValueError("source, target: one was given without the other; allowed are both or none")
-    if source is not None:
-        require_tensor("source", source, ("P", 2))
-        require_tensor("target", target, tuple(source.shape))
-    words = require_words("titles", [""] * len(maps) if titles is None else titles, len(maps))
     x, y = torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 13)
     along = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (13, 61, 2)
     lines = torch.cat([along, along.flip(-1)])
-    figure, panels = panel_grid(len(maps), columns, 2.4, 2.6 if any(words) else 2.4)
-    for panel, warp, word in zip(panels, maps, words, strict=True):
-        for curve in to_array(warp(lines.view(1, -1, 2))).reshape(-1, 61, 2):
-            panel.plot(*curve.T, color=PALETTE[4], linewidth=0.8)
-        if source is not None:
-            _paths(panel, to_array(source), to_array(target))
+    figure = panel_grid(len(maps), width=2.4, height=2.6)
+    for panel, warp, word in zip(figure.axes, maps, titles, strict=True):
+        panel.plot(
+            *to_array(warp(lines.view(1, -1, 2))).reshape(-1, 61, 2).transpose(2, 1, 0), color=PALETTE[4], linewidth=0.8
+        )
+        _paths(panel, to_array(source), to_array(target))
         panel.set_title(word, pad=4)
-        panel.set_aspect("equal")
-        panel.set(xlim=(-1.45, 1.45), ylim=(1.45, -1.45), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        panel.set(xlim=(-1.45, 1.45), ylim=(1.45, -1.45), xticks=[-1, 0, 1], yticks=[-1, 0, 1], aspect="equal")
     return figure
 
 
 @styled
-def bent_sheet(pins: Tensor, heights: Tensor) -> Figure:
+def bent_sheet(pins: Tensor, heights: Tensor) -> LessonFigure:
     """Draw the radial function U, and the sheet of thin metal that rests on pins of given heights.
 
     Args:
@@ -103,16 +59,11 @@ def bent_sheet(pins: Tensor, heights: Tensor) -> Figure:
     Returns:
         The figure: U(r) on the left, the sheet on the right.
 
-    Raises:
-        TypeError, ValueError: another type or shape, or pins that `fit_tps` refuses.
-
     Example:
         >>> pins = torch.tensor([[-1.0, -1], [1, -1], [-1, 1], [1, 1], [0, 0]])
         >>> len(bent_sheet(pins, torch.tensor([0.0, 0, 0, 0, 1])).axes)
         2
     """
-    require_tensor("pins", pins, ("N", 2))
-    require_tensor("heights", heights, (len(pins),))
     flat = identity_grid(41, 41, pins.device, pins.dtype) * (41 / 40)
     lifted = torch.stack([heights, torch.zeros_like(heights)], dim=-1)
     surface = fit_tps(pins[None], lifted[None])(flat.view(1, -1, 2))[0, :, 0].view(41, 41)
@@ -121,18 +72,17 @@ def bent_sheet(pins: Tensor, heights: Tensor) -> Figure:
     places = figure.add_gridspec(1, 2, width_ratios=(1, 1.25))
     curve = figure.add_subplot(places[0])
     sheet = figure.add_subplot(places[1], projection="3d", computed_zorder=False)
-    radius = torch.linspace(0, 1.5, 200, dtype=torch.float64)[1:]
+    radius = np.linspace(0, 1.5, 200)[1:]
     curve.axhline(0, color=QUIET, linewidth=0.6)
-    curve.plot(to_array(radius), to_array(radius.square() * radius.square().log()), color=PALETTE[0])
+    curve.plot(radius, radius**2 * np.log(radius**2), color=PALETTE[0])
     curve.set(xlabel="distance r from a control point", ylabel="U(r)")
     curve.set_title("what one control point adds: U(r) = r² log r²")
     curve.tick_params(labelsize=8, color=QUIET)
     x, y = to_array(flat).transpose(2, 0, 1)
     z = to_array(surface)
     sheet.plot_surface(x, y, z, cmap="Blues_r", edgecolor="white", linewidth=0.2, rstride=2, cstride=2, alpha=0.85)
-    floor = float(min(z.min(), 0))
     for (pin_x, pin_y), height in zip(to_array(pins), to_array(heights), strict=True):
-        sheet.plot([pin_x] * 2, [pin_y] * 2, [floor, height], color=PALETTE[5], linewidth=1.5)
+        sheet.plot([pin_x] * 2, [pin_y] * 2, [min(z.min(), 0), height], color=PALETTE[5], linewidth=1.5)
         sheet.scatter(pin_x, pin_y, height, color=PALETTE[5], s=22, edgecolors="white", depthshade=False, zorder=4)
     sheet.set_title("a thin sheet of metal over pins")
     sheet.set(xlabel="x", ylabel="y", xticks=[-1, 0, 1], yticks=[-1, 0, 1], zticks=[0, 1])
@@ -143,7 +93,7 @@ def bent_sheet(pins: Tensor, heights: Tensor) -> Figure:
 
 
 @styled
-def moved_control_points(image: Tensor, home: Tensor, moved: Tensor, chosen: int | None = None) -> Figure:
+def moved_control_points(image: Tensor, home: Tensor, moved: Tensor, chosen: int | None = None) -> LessonFigure:
     """Show an image with control points at home, and the image that follows them when they move.
 
     The warp is fitted from where the points are now to where they were, since `warped(v) = image(g(v))`.
@@ -158,33 +108,27 @@ def moved_control_points(image: Tensor, home: Tensor, moved: Tensor, chosen: int
         The figure: the image on the left, the warped one, continued by its border, on the right.
 
     Raises:
-        TypeError, ValueError: another type, shape or range, or points that `fit_tps` refuses.
+        ValueError: points that `fit_tps` refuses.
 
     Example:
         >>> home = torch.tensor([[-1.0, -1], [1, -1], [-1, 1], [1, 1], [0, 0]])
         >>> len(moved_control_points(torch.zeros(1, 8, 8), home, 0.9 * home).axes)
         2
     """
-    _, height, width = require_tensor("image", image, ("C", "H", "W")).shape
-    require_tensor("home", home, ("N", 2))
-    require_tensor("moved", moved, tuple(home.shape))
-    grid = fit_tps(moved[None], home[None]).grid(height, width)
+    grid = fit_tps(moved[None], home[None]).grid(*image.shape[1:])
     both = torch.cat([image[None], warp_images(image[None], grid, padding_mode="border")])
-    figure, (left, right) = image_grid(both, columns=2, width=3.0, titles=["control points at home", "moved"])
-    start, end = (in_pixels(points, both) for points in (home, moved))
-    left.scatter(*start.T, s=30, c=PALETTE[4], edgecolors=INK, linewidths=0.8)
-    _paths(right, start, end)
-    for panel, points in ((left, start), (right, end)):
-        if chosen is not None:
-            ring = points[require_integer("chosen", chosen, low=0, high=len(home) - 1)]
-            panel.scatter(*ring, s=130, facecolors="none", edgecolors=PALETTE[5], linewidths=2)
-        keep_to_image(panel, both)
+    figure = image_grid(both, ["control points at home", "moved"], width=3.0)
+    left, right = figure.axes
+    left.mark(home, s=30, c=PALETTE[4], edgecolors=INK, linewidths=0.8)
+    _paths(right, right.place(home), right.place(moved))
+    for panel, points in ((left, home), (right, moved)):
+        ringed = [] if chosen is None else [chosen]
+        panel.mark(points[ringed], s=130, facecolors="none", edgecolors=PALETTE[5], linewidths=2)
     return figure
 
 
-def _paths(panel: Axes, start: np.ndarray, end: np.ndarray) -> None:
+def _paths(panel: Panel, start: np.ndarray, end: np.ndarray) -> None:
     """Lines from hollow starts to filled ends, both (P, 2)."""
-    for tail, head in zip(start, end, strict=True):
-        panel.plot(*zip(tail, head, strict=True), color=PALETTE[1], linewidth=1.5)
+    panel.plot(*np.stack([start, end]).transpose(2, 0, 1), color=PALETTE[1], linewidth=1.5)
     panel.scatter(*start.T, s=22, facecolors="white", edgecolors=INK, linewidths=0.8, zorder=3)
     panel.scatter(*end.T, s=28, c=PALETTE[1], edgecolors=INK, linewidths=0.8, zorder=4)

@@ -8,24 +8,6 @@ from tusklite.course.when_one_channel_is_not_enough.checks import (
     check_stray,
     check_ways,
 )
-from tusklite.course.when_one_channel_is_not_enough.figures import (
-    channel_maps,
-    fading_in,
-    firing_places,
-    humps,
-    landmarks_between,
-    localization_bars,
-)
+from tusklite.course.when_one_channel_is_not_enough.figures import fading_in, glow, humps
 
-__all__ = [
-    "channel_maps",
-    "check_count_humps",
-    "check_localization",
-    "check_stray",
-    "check_ways",
-    "fading_in",
-    "firing_places",
-    "humps",
-    "landmarks_between",
-    "localization_bars",
-]
+__all__ = ["check_count_humps", "check_localization", "check_stray", "check_ways", "fading_in", "glow", "humps"]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
-from tusklite.course.factorized_landmarks import (
-    error_bars,
-    errors_by_labels,
-    landmark_colors,
-    landmark_gallery,
-    landmark_shares,
-    regressed_faces,
-)
+from tusklite.course.factorized_landmarks import errors_by_labels, landmark_gallery, landmark_shares
+from tusklite.course.factorized_landmarks.figures import landmark_colors
 from tusklite.course.figures import PALETTE
 
 IMAGES = torch.zeros(2, 3, 10, 20)
+FIGURES = {
+    "gallery": lambda: landmark_gallery(IMAGES, points(2, 7, 2), aims=points(2, 7, 2).flip(0)),
+    "many": lambda: landmark_gallery(IMAGES, points(2, 30, 2), ["a", "b"]),
+    "shares": lambda: landmark_shares(IMAGES, points(2, 3, 2), points(2, 2, 2), torch.eye(3)[:2]),
+    "errors": lambda: errors_by_labels({"ours": {1: 30.0, 20: 20.0}, "theirs": {1: 15.0}}, 31.7),
+}
 
 
 def points(*shape: int) -> torch.Tensor:
@@ -61,13 +62,6 @@ def test_rings_are_joined_to_their_landmarks_and_none_is_drawn_for_nan():
     assert np.ma.getmaskarray(first.collections[0].get_offsets()).all()
 
 
-def test_predictions_are_joined_to_the_annotated_points():
-    predicted, truth = points(2, 5, 2), points(2, 5, 2).flip(1)
-    panel = regressed_faces(IMAGES, predicted, truth).axes[1]
-    assert len(panel.lines) == 5
-    np.testing.assert_allclose(panel.lines[3].get_xydata(), [pixels(truth)[1, 3], pixels(predicted)[1, 3]], rtol=1e-5)
-
-
 def test_shares_are_lines_from_landmarks_to_points_as_thick_as_they_are_large():
     xy, read, shares = points(2, 4, 2), points(2, 2, 2), torch.tensor([[0.5, 0.0, 0.25, 0.0], [0.0, 0.0, 0.3, 0.0]])
     panel = landmark_shares(IMAGES, xy, read, shares).axes[1]
@@ -81,39 +75,15 @@ def test_shares_are_lines_from_landmarks_to_points_as_thick_as_they_are_large():
     np.testing.assert_allclose(unused.get_offsets(), pixels(xy)[1, [1, 3]], rtol=1e-5)
 
 
-def test_bars_go_down_and_ours_stands_out():
-    (panel,) = error_bars({"RAR": 7.23, "mean shape": 31.7, "ours": 17.0}, ours=["ours"]).axes
-    assert [label.get_text() for label in panel.get_yticklabels()] == ["mean shape", "ours", "RAR"]
-    assert [bar.get_width() for bar in panel.patches] == [31.7, 17.0, 7.23]
-    colors = [bar.get_facecolor() for bar in panel.patches]
-    assert colors[0] == colors[2] != colors[1]
-
-
 def test_errors_by_labels_are_sorted_and_labels_do_not_collide():
     lines = {"ours": {20: 20.0, 1: 35.0, 7650: 17.0}, "paper": {1: 14.79, 10_122: 10.53}}
-    (panel,) = errors_by_labels(lines, 31.7, "the mean shape").axes
+    (panel,) = errors_by_labels(lines, 31.7).axes
     np.testing.assert_allclose(panel.lines[0].get_xydata(), [(1, 35), (20, 20), (7650, 17)])
     assert [label.get_text() for label in panel.get_xticklabels()] == ["1", "20", "", "10,122"]
     assert [text.get_text() for text in panel.get_legend().get_texts()] == ["ours", "paper", "the mean shape"]
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: landmark_gallery(IMAGES, points(3, 4, 2)), "xy"),
-        (lambda: landmark_gallery(IMAGES, points(2, 4, 2), aims=points(2, 5, 2)), "aims"),
-        (lambda: landmark_gallery(IMAGES, points(2, 4, 2), ["one"]), "titles"),
-        (lambda: regressed_faces(IMAGES, points(2, 4, 2), points(2, 5, 2)), "truth"),
-        (lambda: landmark_shares(IMAGES, points(2, 4, 2), points(2, 5, 2), torch.zeros(4, 5)), "shares"),
-        (lambda: error_bars({}), "errors"),
-        (lambda: error_bars({"RAR": 7.0}, ours=["ours"]), "ours"),
-        (lambda: error_bars({"RAR": -7.0}), "RAR"),
-        (lambda: errors_by_labels({}), "lines"),
-        (lambda: errors_by_labels({"ours": {0: 3.0}}), "lines"),
-        (lambda: errors_by_labels({"ours": {}}), "lines"),
-        (lambda: errors_by_labels({"ours": {1: 3.0}}, level=-1.0), "level"),
-    ],
-)
-def test_wrong_input_is_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+def test_one_colour_can_stand_for_all():
+    panel = landmark_gallery(IMAGES, points(2, 4, 2), aims=points(2, 4, 2), color="red").axes[0]
+    assert {to_hex(color) for color in panel.collections[1].get_facecolors()} == {"#ff0000"}
+    assert {line.get_color() for line in panel.lines} == {"red"}

@@ -1,0 +1,63 @@
+"""Maps of probabilities or of gradients, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from tusklite.course.figures.canvas import PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
+
+OUTLINE = [withStroke(linewidth=3.5, foreground="black")]
+
+
+@styled
+def probability_maps(
+    maps: Tensor,
+    xy: Tensor | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int = 4,
+    aims: Tensor | None = None,
+    width: float = 2.2,
+) -> LessonFigure:
+    """Show maps side by side, each by its own scale; a cross marks a point of each, a ring where it should be.
+
+    Maps of at least 0 go from black to bright. Where one of the maps has negative values, as gradients have, all are
+    shown in two colours instead: blue below 0, white at 0, red above.
+
+    Args:
+        maps: (N, H, W).
+        xy: (N, 2) a point (x, y) in [-1, 1] for each map, for example its soft-argmax.
+        titles: N words, one above each map.
+        columns: the most maps in a row.
+        aims: (N, 2) where the point should be.
+        width: inches a map.
+
+    Returns:
+        The figure, one panel a map.
+
+    Example:
+        >>> import torch
+        >>> figure = probability_maps(torch.rand(3, 8, 8), torch.zeros(3, 2), ["one", "two", "three"])
+        >>> len(figure.axes)
+        3
+    """
+    count, rows, across = maps.shape
+    words = [""] * count if titles is None else titles
+    height = width * rows / across + 0.19 * max(word.count("\n") + 1 if word else 0 for word in words)
+    figure, signed = panel_grid(count, columns, width, height), bool((maps < 0).any())
+    for number, (panel, values, word) in enumerate(zip(figure.axes, to_array(maps), words, strict=True)):
+        top = float(np.abs(values).max()) or 1.0  # a map of zeros has no scale of its own
+        look = {"cmap": "RdBu_r", "vmin": -top} if signed else {"cmap": "inferno", "vmin": 0}
+        panel.imshow(values, vmax=top, extent=(-1, 1, 1, -1), aspect=rows / across, interpolation="nearest", **look)
+        panel.set_title(word, pad=4)
+        panel.set(xticks=[], yticks=[])
+        panel.spines[:].set(visible=signed, color=QUIET)
+        if aims is not None:
+            ring = {"facecolors": "none", "edgecolors": PALETTE[1], "linewidths": 1.8, "path_effects": OUTLINE}
+            panel.mark(aims[number, None], s=150, **ring)
+        if xy is not None:
+            panel.cross(xy[number])
+    return figure
