@@ -77,7 +77,7 @@ def _configured(preset: AnyPreset, splits: Splits, device: str) -> Result:
     }
 
 
-def recorded(preset: Preset) -> Path | None:
+def recorded(preset: AnyPreset) -> Path | None:
     """Where a result of a preset, with its data on its device, is recorded already; None where it is not."""
     device = device_name(choose_device(preset.schedule.device))
     return recorded_at(results_folder(), _configured(preset, splits_of(preset), device))

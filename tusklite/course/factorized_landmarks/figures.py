@@ -79,7 +79,7 @@ def landmark_gallery(
 
 @styled
 def landmark_shares(images: Tensor, xy: Tensor, points: Tensor, shares: Tensor) -> LessonFigure:
-    """Show which landmarks a regressor reads each point off (Thewlis et al. 2017, figure 7): lines as thick as the share.
+    """Show which landmarks a regressor reads each point off, by thick lines (Thewlis et al. 2017, figure 7).
 
     Landmarks that no line leaves are small and pale.
 

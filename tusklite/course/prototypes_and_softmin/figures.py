@@ -130,7 +130,7 @@ def softmin_pulls(descriptors: Tensor, prototypes: Tensor, inverse_temperature: 
     """
     points = descriptors.detach().clone().requires_grad_()
     with torch.enable_grad():
-        (slope,) = torch.autograd.grad(kmeans_softmin_loss(points, prototypes, scale, squared), points)
+        (slope,) = torch.autograd.grad(kmeans_softmin_loss(points, prototypes, inverse_temperature, squared), points)
     return -len(points) * slope
 
 
