@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from tusklite.course.lessons import lesson_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -42,10 +45,40 @@ def test_closes_with_further_reading(lesson):
     assert "**Further reading.**" in lesson.cells[-1].source
 
 
-def test_has_one_parameters_cell_that_reads_its_profile_from_the_environment(lesson):
-    tagged = [cell for cell in code_cells(lesson) if "parameters" in cell.metadata.get("tags", [])]
-    assert len(tagged) == 1
-    assert 'os.environ.get("TUSKLITE_PROFILE"' in tagged[0].source
+def parameters_cell(lesson: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    (cell,) = [cell for cell in code_cells(lesson) if "parameters" in cell.metadata.get("tags", [])]
+    return cell
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_parameter_can_be_set_from_the_command_line(path, caplog):
+    lines = parameters_cell(nbformat.read(path, as_version=4)).source.splitlines()
+    assigned = [statement for line in lines for statement in ast.parse(line).body]
+    assert all(isinstance(statement, ast.Assign) for statement in assigned)
+    values = {statement.targets[0].id: ast.literal_eval(statement.value) for statement in assigned}
+    read = lesson_parameters(path)
+    assert {name: parameter.default for name, parameter in read.items()} == values
+    assert not caplog.records  # papermill warns of a line that it cannot read
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_profiles_that_a_lesson_says_are_those_that_it_takes(path):
+    lesson = nbformat.read(path, as_version=4)
+    said = re.findall(r'"(\w+)"', parameters_cell(lesson).source.splitlines()[0])
+    (call,) = [
+        node
+        for cell in code_cells(lesson)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "choose_profile"
+    ]
+    taken = [argument.value for argument in call.args[1:]]
+    assert sorted(taken) == sorted(said[: len(taken)])
+    assert said[len(taken) :] == ["lite"]  # what None stands for
+
+
+def test_solutions_have_no_profile(lesson, path):
+    if path in SOLUTIONS:
+        assert "profile" not in "".join(cell.source for cell in code_cells(lesson))
 
 
 def test_the_bootstrap_never_touches_torch_or_numpy(lesson):
