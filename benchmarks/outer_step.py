@@ -10,10 +10,9 @@ from torch import Tensor
 
 from tusklite import losses
 from tusklite.data import MNISTHard
-from tusklite.experiments import new_training
-from tusklite.methods.base import step_generator
-from tusklite.methods.tusk.training import TUSKTraining
-from tusklite.presets import get_preset
+from tusklite.experiments import get_preset, new_training
+from tusklite.methods.base import Batch, step_generator
+from tusklite.methods.tusk.training import Seen, TUSKTraining
 
 PAIRS, REPEATS = 8, 3
 
@@ -44,7 +43,7 @@ def published_step(
         losses.sliced_wasserstein(sample, target, projections).backward()
         optimizers["prototypes"].step()
         model.prototypes.project_to_sphere()
-    terms = method.loss_terms(views, views.descriptors.flatten(0, 1), step)
+    terms = method.loss_terms(Seen(views, views.descriptors.flatten(0, 1)), step)
     method.zero_grad(set_to_none=True)
     sum(getattr(options, name) * value for name, value in terms.items()).backward()
     optimizers["network"].step()
@@ -61,11 +60,12 @@ def main() -> None:
     seconds = {}
     for step, into_encoder in enumerate((True, False)):
         ours.load_state_dict(rival.state_dict())
-        ours.training_step(images, step, our_optimizers)
+        batch = Batch(images, torch.arange(PAIRS), step)
+        ours.training_step(batch, our_optimizers)
         published_step(rival, images, step, rival_optimizers, into_encoder)
         torch.testing.assert_close(ours.state_dict(), rival.state_dict(), atol=1e-5, rtol=1e-5)
         seconds[into_encoder] = seconds_in_turn(
-            lambda step=step: ours.training_step(images, step, our_optimizers),
+            lambda batch=batch: ours.training_step(batch, our_optimizers),
             lambda step=step, into_encoder=into_encoder: published_step(
                 rival, images, step, rival_optimizers, into_encoder
             ),

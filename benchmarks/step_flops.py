@@ -7,8 +7,8 @@ import argparse
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tusklite.experiments import new_training
-from tusklite.presets import get_preset
+from tusklite.experiments import get_preset, new_training
+from tusklite.methods.base import Batch
 
 
 def main() -> None:
@@ -20,8 +20,9 @@ def main() -> None:
     preset = get_preset("mnist-hard", arguments.preset, device="cpu")
     method = new_training(preset).train()
     images = torch.rand(arguments.batch, 1, 80, 80, generator=torch.Generator().manual_seed(0))
+    indices = torch.arange(arguments.batch)
     with FlopCounterMode(display=False) as counter:
-        method.training_step(images, preset.schedule.steps - 1, method.optimizers())
+        method.training_step(Batch(images, indices, preset.schedule.steps - 1), method.optimizers())
     per_pair = counter.get_total_flops() / arguments.batch
     print(
         f"preset={arguments.preset} flops_per_step={per_pair * preset.schedule.batch:.3e} "

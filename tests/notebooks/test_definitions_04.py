@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from lesson_definitions import definitions
 from sklearn.linear_model import LinearRegression
 
-from tusklite.experiments import new_landmark_training
+from tusklite.experiments import get_preset, new_training
 from tusklite.geometry import WARPS, random_tps
-from tusklite.methods.base import step_generator
+from tusklite.methods.base import Batch, step_generator
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.nets.landmark_net import LandmarkNet
 from tusklite.ops.keypoints import spatial_softmax
-from tusklite.presets import get_preset
 
 LESSON = definitions("04_factorized_landmarks")
 
@@ -62,12 +61,12 @@ def test_two_views_are_the_package_s(seed, size):
 @given(seed=st.integers(0, 1000), alignment=st.floats(0.0, 500.0), diversity=st.floats(0.0, 500.0))
 def test_the_loss_is_what_a_training_step_minimises(seed, alignment, diversity):
     settings = {"alignment": alignment, "diversity": diversity, "widths": (2, 2, 2, 2, 2), "image_size": 36}
-    training = new_landmark_training(get_preset("thewlis-digits", "ci", seed=seed, device="cpu", **settings)).train()
+    training = new_training(get_preset("thewlis-digits", "ci", seed=seed, device="cpu", **settings)).train()
     images = torch.rand(3, 1, 45, 45, generator=torch.Generator().manual_seed(seed))
     views = draw_views(images, 36, training.options, step_generator(seed, 4))
     probs = spatial_softmax(training.model.network(torch.cat([views.first, views.second])))
     ours = LESSON["landmark_loss"](*probs.chunk(2), views.warp, alignment, diversity, training.options.pool)
-    terms = training.training_step(images, 4, training.optimizers())
+    terms = training.training_step(Batch(images, torch.arange(len(images)), 4), training.optimizers())
     expected = alignment * terms["alignment"] + diversity * terms["diversity"]
     torch.testing.assert_close(ours.detach(), expected, rtol=1e-4, atol=1e-4)
 

@@ -122,8 +122,7 @@ def test_follow_comes_to_rest_at_the_minimum():
 
 
 def test_the_flow_takes_the_steps_of_the_package():
-    from tusklite.experiments import new_training
-    from tusklite.presets import get_preset
+    from tusklite.experiments import get_preset, new_training
 
     method = new_training(get_preset("mnist-hard", "ci", prototype_steps=3, count_momentum=1.0, over_prototypes=0))
     theirs, channels = method.model.prototypes, method.model.config.descriptor_channels

@@ -14,7 +14,7 @@ from lesson_definitions import definitions
 from torch import Tensor
 
 from tusklite.losses import kmeans_softmin_loss, sliced_wasserstein
-from tusklite.methods.base import step_generator
+from tusklite.methods.base import Batch, step_generator
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.training import TUSKOptions, TUSKTraining
 
@@ -55,7 +55,8 @@ def both_ways(seed: int, **shape: object) -> tuple[TUSK, TUSK, list[dict[str, fl
     rows, values = [], []
     for step in range(STEPS):
         rows.append(names["alternate"](ours, scenes(step), our_optimizers, step_generator(seed, step)))
-        values.append(package.training_step(scenes(step), step, package_optimizers))
+        batch = Batch(scenes(step), torch.arange(len(scenes(step))), step)
+        values.append(package.training_step(batch, package_optimizers))
     return ours, theirs, rows, values
 
 
