@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import math
 from types import SimpleNamespace
 
 import ipywidgets
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.image import imread
+from traitlets import TraitError
 
 from tusklite.course.prototypes_and_softmin import SoftMin, explore_softmin
 from tusklite.course.single_heatmap import SoftWindow, explore_window
@@ -45,3 +50,58 @@ def test_elsewhere_a_figure_stands_in_its_place(kind, show, where, monkeypatch):
     if where == "executed by nobody":
         front_end(monkeypatch, allow_stdin=False)
     assert isinstance(show(), Figure)
+
+
+SLIDERS = [
+    (kind, name)
+    for kind, names in {
+        ControlPoints: ("point", "x", "y"),
+        SoftWindow: ("window", "temperature", "keypoint"),
+        TurningProjection: ("angle",),
+        SoftMin: ("scale",),
+    }.items()
+    for name in names
+]
+
+
+def whole(slider: ipywidgets.Widget) -> bool:
+    return isinstance(slider, ipywidgets.IntSlider)
+
+
+def span(slider: ipywidgets.Widget) -> tuple[float, float]:
+    """The least and the most that a slider can say."""
+    ends = (slider.min, slider.max)
+    return tuple(slider.base**end for end in ends) if isinstance(slider, ipywidgets.FloatLogSlider) else ends
+
+
+@pytest.mark.parametrize(("kind", "name"), SLIDERS, ids=[f"{kind.__name__}-{name}" for kind, name in SLIDERS])
+@pytest.mark.parametrize("where", [-1e9, 1e9, 0.3, 0.52])
+def test_whatever_is_typed_slider_and_picture_agree(kind, name, where, monkeypatch):
+    front_end(monkeypatch, allow_stdin=True)
+    shown = WIDGETS[kind]()
+    slider = getattr(shown, name)
+    low, high = span(slider)
+    typed = low + where * (high - low)
+    said = {}
+    monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: said.update({self: key}))
+    slider.set_state({"value": round(typed) if whole(slider) else typed})  # as it comes from the front end
+    assert low <= slider.value <= high
+    assert np.array_equal(imread(io.BytesIO(shown.picture.value)), imread(io.BytesIO(shown.figure()._repr_png_())))
+    if slider.value != (round(typed) if whole(slider) else typed):
+        assert said[slider] == "value"  # the front end is told
+
+
+@pytest.mark.parametrize(("kind", "name"), SLIDERS, ids=[f"{kind.__name__}-{name}" for kind, name in SLIDERS])
+@pytest.mark.parametrize("nothing", [math.nan, None, "", "seven"])
+def test_no_number_leaves_slider_and_picture_as_they_were(kind, name, nothing, monkeypatch):
+    front_end(monkeypatch, allow_stdin=True)
+    shown = WIDGETS[kind]()
+    slider = getattr(shown, name)
+    value, before = slider.value, imread(io.BytesIO(shown.picture.value))
+    if isinstance(nothing, float) and not whole(slider):
+        slider.value = nothing
+    else:
+        with pytest.raises(TraitError):
+            slider.value = nothing
+    assert slider.value == value
+    assert np.array_equal(imread(io.BytesIO(shown.picture.value)), before)

@@ -54,7 +54,9 @@ def test_it_works_inside_no_grad_and_leaves_its_inputs_alone():
     [
         (lambda: SoftMin(CLOUD[:, :1], CROSSES), ValueError, r"descriptors: shape \(15, 1\)"),
         (lambda: SoftMin(CLOUD, CROSSES.numpy()), TypeError, "prototypes: ndarray"),
-        (lambda: SoftMin(CLOUD, CROSSES[:1]), ValueError, "prototypes: 1 was given"),
+        (lambda: SoftMin(CLOUD, CROSSES[:1]), ValueError, "prototypes: 1 were given; allowed are 2 to 10"),
+        (lambda: SoftMin(CLOUD, CLOUD), ValueError, "prototypes: 15 were given"),
+        (lambda: SoftMin(CLOUD, CROSSES, squared="yes"), TypeError, "squared: 'yes'"),
         (lambda: SoftMin(CLOUD, CROSSES, inverse_temperature=0.01), ValueError, "inverse_temperature: 0.01"),
         (lambda: SoftMin(CLOUD, CROSSES, inverse_temperature=101), ValueError, "inverse_temperature: 101"),
         (lambda: explore_softmin(CLOUD, CROSSES, inverse_temperature="warm"), TypeError, "inverse_temperature: 'warm'"),

@@ -44,6 +44,15 @@ def test_a_window_that_swallows_maxima_takes_their_slider_back():
     assert (sliders.keypoint.value, sliders.keypoint.max) == (found, 9)
 
 
+def test_an_even_side_goes_to_the_next_odd_one():
+    sliders = SoftWindow(IMAGE, HEATMAP, k=3, window=7)
+    for typed, side in ((4, 5), (20, 21), (2, 3), (6, 7)):
+        sliders.window.value = typed
+        assert sliders.window.value == side
+        expected = soft_window(IMAGE, HEATMAP, side, 0.2, k=3)._repr_png_()
+        assert np.array_equal(pixels(sliders), imread(io.BytesIO(expected)))
+
+
 def test_it_says_how_far_the_point_is_from_its_maximum():
     sliders = SoftWindow(IMAGE, HEATMAP, k=3, window=7, temperature=0.5)
     x, y = (detect_keypoints(HEATMAP[None], 1, 7, 0.5).xy[0, 0].numpy() + 1) / 2 * (30, 20)
@@ -58,6 +67,7 @@ def test_it_says_how_far_the_point_is_from_its_maximum():
         (lambda: SoftWindow(IMAGE[0], HEATMAP), ValueError, r"image: shape \(20, 30\)"),
         (lambda: SoftWindow(IMAGE, HEATMAP.numpy()), TypeError, "heatmap: ndarray"),
         (lambda: SoftWindow(IMAGE, HEATMAP, k=0), ValueError, "k: 0"),
+        (lambda: SoftWindow(255 * IMAGE, HEATMAP), ValueError, "image: values from .* allowed are 0 to 1"),
         (lambda: SoftWindow(IMAGE, HEATMAP, window=4), ValueError, "window: 4"),
         (lambda: SoftWindow(IMAGE, HEATMAP, window=23), ValueError, "window: 23 .* from 1 to 21"),
         (lambda: SoftWindow(IMAGE, HEATMAP, temperature=0.001), ValueError, "temperature: 0.001"),

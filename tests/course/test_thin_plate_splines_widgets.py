@@ -68,10 +68,23 @@ def test_it_says_when_the_warp_folds_and_when_there_is_none():
     last = sliders.picture.value
     sliders.x.value, sliders.y.value = 0.5, 0.4
     sliders.y.value = 0.5  # where the fourth point is
-    assert "in one place" in sliders.message.value
+    assert sliders.message.value.startswith("no warp does that: coincident points were given")
     assert sliders.picture.value != last
     sliders.reset.click()
     assert sliders.message.value == ""
+
+
+def test_points_on_one_line_are_said_to_be_on_one_line():
+    sliders = ControlPoints(IMAGE, HOME[:3])
+    last = sliders.picture.value
+    sliders.point.value = 3
+    sliders.x.value, sliders.y.value = 0.0, -0.5
+    assert sliders.message.value.startswith("no warp does that: collinear points were given")
+    assert sliders.picture.value != last  # it has followed, until there
+    last = sliders.picture.value
+    sliders.y.value = 0.4
+    assert sliders.message.value == ""
+    assert sliders.picture.value != last
 
 
 def test_a_person_gets_points_on_a_square_grid(monkeypatch):
@@ -95,6 +108,8 @@ def test_a_person_gets_points_on_a_square_grid(monkeypatch):
         (lambda: ControlPoints(IMAGE, HOME[:2]), ValueError, "2 points were given"),
         (lambda: drag_control_points(IMAGE, side=1), ValueError, "side: 1"),
         (lambda: drag_control_points([1]), TypeError, "image: list"),
+        (lambda: ControlPoints(255 * IMAGE, HOME), ValueError, "image: values from .* allowed are 0 to 1"),
+        (lambda: ControlPoints(IMAGE.expand(4, -1, -1), HOME), ValueError, "image: 4 channels"),
     ],
 )
 def test_wrong_input_is_refused(make, error, message):

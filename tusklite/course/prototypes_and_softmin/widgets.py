@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipywidgets
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from tusklite.arguments import require_number, require_tensor
 from tusklite.course.audience import somebody_is_there
-from tusklite.course.prototypes_and_softmin.figures import softmin_field
+from tusklite.course.controls import follow
+from tusklite.course.figures import PALETTE
+from tusklite.course.prototypes_and_softmin.figures import softmin_field, softmin_pulls
 from tusklite.losses import kmeans_softmin_loss
 
 
@@ -31,6 +32,7 @@ class SoftMin(ipywidgets.VBox):
         TypeError, ValueError: another type, shape or range.
 
     Example:
+        >>> import torch
         >>> softmin = SoftMin(torch.tensor([[0.5, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
         >>> softmin.squared.value = True
         >>> softmin.message.value
@@ -44,7 +46,11 @@ class SoftMin(ipywidgets.VBox):
     ) -> None:
         self.descriptors = require_tensor("descriptors", descriptors, ("N", 2)).detach()
         self.prototypes = require_tensor("prototypes", prototypes, ("M", 2)).detach()
+        if not 2 <= len(prototypes) <= len(PALETTE):
+            raise ValueError(f"prototypes: {len(prototypes)} were given; allowed are 2 to {len(PALETTE)}, one a colour")
         require_number("inverse_temperature", inverse_temperature, low=self.LOWEST, high=self.HIGHEST)
+        if not isinstance(squared, bool):
+            raise TypeError(f"squared: {squared!r} was given; allowed are True and False")
         wide = {"style": {"description_width": "130px"}, "layout": {"width": "510px"}}
         self.inverse_temperature = ipywidgets.FloatLogSlider(
             value=inverse_temperature,
@@ -60,22 +66,18 @@ class SoftMin(ipywidgets.VBox):
         self.picture = ipywidgets.Image(format="png")
         self._draw()
         for control in (self.inverse_temperature, self.squared):
-            control.observe(self._draw, names="value")
+            follow(control, self._draw)
         super().__init__([self.inverse_temperature, self.squared, self.message, self.picture])
 
     def figure(self) -> Figure:
         """The plane, the pulls and the probabilities at the controls' values."""
         return softmin_field(self.descriptors, self.prototypes, self.inverse_temperature.value, self.squared.value)
 
-    def _draw(self, change: object = None) -> None:
-        # One loss a descriptor: of the mean, the gradient is N times smaller.
-        points = self.descriptors.clone().requires_grad_()
-        with torch.enable_grad():
-            loss = kmeans_softmin_loss(points, self.prototypes, self.inverse_temperature.value, self.squared.value)
-            (slope,) = torch.autograd.grad(loss, points)
-        pull = len(points) * slope.norm(dim=1).max()
+    def _draw(self) -> None:
+        shown = (self.descriptors, self.prototypes, self.inverse_temperature.value, self.squared.value)
+        loss, pull = kmeans_softmin_loss(*shown), softmin_pulls(*shown).norm(dim=1).max()
         self.message.value = (
-            f"loss {float(loss.detach()):.3f}, temperature {1 / self.inverse_temperature.value:.3g}; "
+            f"loss {float(loss):.3f}, temperature {1 / self.inverse_temperature.value:.3g}; "
             f"the strongest pull on a descriptor is {float(pull):.3g}"
         )
         self.picture.value = self.figure()._repr_png_()
@@ -99,6 +101,7 @@ def explore_softmin(
         TypeError, ValueError: another type, shape or range.
 
     Example:
+        >>> import torch
         >>> len(explore_softmin(torch.rand(5, 2), torch.eye(2)).axes)
         3
     """

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_integer, require_number, require_tensor
 from tusklite.course.audience import somebody_is_there
+from tusklite.course.controls import follow
 from tusklite.course.single_heatmap.figures import soft_window
 from tusklite.ops.keypoints import detect_keypoints
 
@@ -58,8 +59,9 @@ class SoftWindow(ipywidgets.VBox):
         self.picture = ipywidgets.Image(format="png")
         self._drawing = False
         self._draw()
-        for slider in (self.window, self.temperature, self.keypoint):
-            slider.observe(self._draw, names="value")
+        follow(self.window, self._draw, mend=lambda side: side | 1)  # an even side has no middle: the next odd one
+        for slider in (self.temperature, self.keypoint):
+            follow(slider, self._draw)
         super().__init__([self.window, self.temperature, self.keypoint, self.message, self.picture])
 
     def figure(self) -> Figure:
@@ -67,7 +69,7 @@ class SoftWindow(ipywidgets.VBox):
         settings = {"window": self.window.value, "temperature": self.temperature.value}
         return soft_window(self.image, self.heatmap, k=self.k, chosen=self.keypoint.value - 1, **settings)
 
-    def _draw(self, change: object = None) -> None:
+    def _draw(self) -> None:
         if self._drawing:  # the last slider moved because there are fewer maxima now
             return
         points = detect_keypoints(self.heatmap[None], self.k, self.window.value, self.temperature.value)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_integer, require_tensor
 from tusklite.course.audience import somebody_is_there
+from tusklite.course.controls import follow
 from tusklite.course.sliced_wasserstein.figures import projected_pairs
 
 
@@ -42,14 +43,14 @@ class TurningProjection(ipywidgets.VBox):
         self.angle = ipywidgets.IntSlider(value=start, min=0, max=180, description="angle", **wide)
         self.picture = ipywidgets.Image(format="png")
         self._draw()
-        self.angle.observe(self._draw, names="value")
+        follow(self.angle, self._draw)
         super().__init__([self.angle, self.picture])
 
     def figure(self) -> Figure:
         """The clouds seen along the slider's angle."""
         return projected_pairs(self.x, self.y, self.angle.value)
 
-    def _draw(self, change: object = None) -> None:
+    def _draw(self) -> None:
         self.picture.value = self.figure()._repr_png_()
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_integer, require_tensor
 from tusklite.course.audience import somebody_is_there
+from tusklite.course.controls import follow
 from tusklite.course.thin_plate_splines.figures import moved_control_points
 from tusklite.geometry import fit_tps, identity_grid
 
@@ -62,9 +63,9 @@ class ControlPoints(ipywidgets.VBox):
         self.picture = ipywidgets.Image(format="png")
         self._choosing = False
         self._choose()
-        self.point.observe(self._choose, names="value")
+        follow(self.point, self._choose)
         for slider in (self.x, self.y):
-            slider.observe(self._move, names="value")
+            follow(slider, self._move)
         self.reset.on_click(self._put_back)
         super().__init__([self.point, self.x, self.y, self.reset, self.message, self.picture])
 
@@ -72,14 +73,14 @@ class ControlPoints(ipywidgets.VBox):
         """The image before and after, the chosen point marked."""
         return moved_control_points(self.image, self.home, self.moved, chosen=self.point.value - 1)
 
-    def _choose(self, change: object = None) -> None:
+    def _choose(self) -> None:
         """Bring the sliders to the chosen point, without moving it."""
         self._choosing = True
         self.x.value, self.y.value = self.moved[self.point.value - 1].tolist()
         self._choosing = False
         self._draw()
 
-    def _move(self, change: object) -> None:
+    def _move(self) -> None:
         if not self._choosing:
             self.moved[self.point.value - 1] = torch.tensor([self.x.value, self.y.value])
             self._draw()
@@ -90,12 +91,11 @@ class ControlPoints(ipywidgets.VBox):
 
     def _draw(self) -> None:
         try:
-            self.picture.value = self.figure()._repr_png_()
-        except ValueError:
-            # Two points in one place leave the spline undetermined: the last picture stays until they part.
-            self.message.value = "two points stand in one place, and no warp does that: part them"
+            tps = fit_tps(self.moved[None], self.home[None])
+        except ValueError as refusal:  # as where points meet, or all stand on one line: the last picture stays
+            self.message.value = f"no warp does that: {str(refusal).partition(': ')[2]}"
             return
-        tps = fit_tps(self.moved[None], self.home[None])
+        self.picture.value = self.figure()._repr_png_()
         pixels = identity_grid(40, 40, self.home.device, self.home.dtype).view(1, -1, 2)
         folds = (torch.linalg.det(tps.jacobian(pixels)) <= 0).any()
         self.message.value = "the warp folds: a part of the image is seen more than once, or mirrored" if folds else ""
