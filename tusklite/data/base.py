@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 from torch import Tensor
 
@@ -92,6 +92,7 @@ def require_source(name: str, value: object) -> ImageSource:
         ...
         TypeError: data: list was given, which lacks scenes(), describe(), identity(), reads_files; allowed is an ...
     """
+    source = cast(ImageSource, value)
     missing = [f"{part}()" for part in PARTS if not callable(getattr(value, part, None))]
     missing += [] if isinstance(getattr(value, "reads_files", None), bool) else ["reads_files"]
     kind = type(value).__name__
@@ -100,9 +101,9 @@ def require_source(name: str, value: object) -> ImageSource:
             f"{name}: {kind} was given, which lacks {', '.join(missing)}; allowed is an image source "
             "(see tusklite.data.base.ImageSource)"
         )
-    if not len(value):
+    if not len(source):
         raise ValueError(f"{name}: {kind} without images was given; allowed is at least one image")
-    identity = value.identity()
+    identity = source.identity()
     try:
         plain = isinstance(identity, dict) and json.loads(json.dumps(identity, allow_nan=False)) == identity
         reason = "what JSON does not give back as it was"
@@ -112,7 +113,7 @@ def require_source(name: str, value: object) -> ImageSource:
         raise TypeError(
             f"{name}: {kind}.identity() gave {identity!r} ({reason}); allowed is a dictionary of plain JSON values"
         )
-    return value
+    return source
 
 
 def images_sha256(images: Tensor) -> str:

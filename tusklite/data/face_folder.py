@@ -79,8 +79,8 @@ def _read_face_folder(root: Path, points: Path | None, files: tuple[FileStamp, .
     places = np.zeros((len(names), len(table.point_names), 2), np.float32)
     for row, name in enumerate(names):
         images[row], size = read_picture(paths[name], str(paths[name]), image_size, crop=True)
-        if points is not None and name in table.pixels:
-            _require_inside(table, name, size, points)
+        if name in table.pixels:
+            _require_inside(table, name, size, f"{points}, row {table.rows[name]}")
             places[row] = points_in_picture(table.pixels[name], size, crop=True)
     if table.splits is None:
         split_of = np.array([_split_by_name(name) for name in names])
@@ -190,12 +190,12 @@ def _coordinates(entries: list[str], title: str) -> np.ndarray:
     return numbers.reshape(-1, 2)
 
 
-def _require_inside(table: PointTable, name: str, size: tuple[int, int], path: Path) -> None:
+def _require_inside(table: PointTable, name: str, size: tuple[int, int], title: str) -> None:
     """Refuse points that lie outside the stored picture of `size` (width, height)."""
     for point, place in zip(table.point_names, table.pixels[name], strict=True):
         if ((place < -0.5) | (place > np.array(size) - 0.5)).any():
             raise ValueError(
-                f"{path}, row {table.rows[name]}: {point} at x {place[0]:g}, y {place[1]:g} was given, outside {name}; "
+                f"{title}: {point} at x {place[0]:g}, y {place[1]:g} was given, outside {name}; "
                 f"allowed are x from -0.5 to {size[0] - 0.5} and y from -0.5 to {size[1] - 0.5}, or all coordinates "
                 "of the row empty"
             )

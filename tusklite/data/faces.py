@@ -18,7 +18,6 @@ from tusklite.data.digits import SPLITS
 from tusklite.data.face_folder import read_face_folder
 from tusklite.data.face_sources import FaceSource
 from tusklite.data.mtfl import read_mtfl
-from tusklite.data.pictures import PictureFiles
 from tusklite.places import data_folder
 
 SOURCES = ("mtfl", "celeba", "folder")
@@ -109,12 +108,8 @@ class FaceLandmarks:
         if not len(chosen):
             sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in self._whole.splits.items())
             raise ValueError(f"split: {split!r} was given, which has no faces; there are {sizes}")
-        everything = self._whole.images
-        self.images: Tensor | PictureFiles
-        if isinstance(everything, Tensor):
-            self.images = everything[chosen].to(self.device)
-        else:
-            self.images = everything.select(chosen)
+        whole = self._whole.images
+        self.images = whole[chosen].to(self.device) if isinstance(whole, Tensor) else whole.select(chosen)
         self.points = self._whole.points[chosen].to(self.device)
         self.labelled = self._whole.labelled[chosen].to(self.device)
         self.held_out = torch.isin(chosen, self._whole.splits["validation"]).to(self.device)

@@ -10,9 +10,13 @@ from multiprocessing import get_start_method, resource_tracker
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from tusklite.arguments import require_integer
 from tusklite.data.base import ImageSource
+
+MOST_WORKERS = 256
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def batch_indices(size: int, batch: int, step: int, seed: int) -> Tensor:
@@ -47,7 +51,7 @@ def batches(
         batch: B, images a step.
         seed: of the order, 0 to 2**32 - 1.
         first_step, last_step: 0 or more.
-        workers: processes that decode files, where the source does; 0 decodes in this one.
+        workers: processes that decode files, where the source does, 0 to 256; 0 decodes in this one.
 
     Returns:
         An iterator over the steps' indices, int64 (B,), and images, float32 (B, C, H, W) in [0, 1]: on the source's
@@ -67,14 +71,14 @@ def batches(
     require_integer("seed", seed, low=0, high=2**32 - 1)
     require_integer("first_step", first_step, low=0)
     require_integer("last_step", last_step, low=0)
-    require_integer("workers", workers, low=0)
+    require_integer("workers", workers, low=0, high=MOST_WORKERS)
     order = (batch_indices(len(data), batch, step, seed) for step in range(first_step, last_step))
     if data.reads_files:
         return _read_ahead(data, order, workers)
     return ((indices, data.scenes(indices).image) for indices in order)
 
 
-class _Reading:
+class _Reading(Dataset[tuple[Tensor, "Tensor | Exception"]]):
     """The images of a list of indices, as a data set whose items are whole batches.
 
     An error is handed over as a value: torch would put a worker's traceback in the place of its message.
@@ -91,9 +95,7 @@ class _Reading:
 
 
 def _read_ahead(data: ImageSource, order: Iterator[Tensor], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    from torch.utils.data import DataLoader
-
-    loader = DataLoader(
+    loader: DataLoader[tuple[Tensor, Tensor | Exception]] = DataLoader(
         _Reading(data),
         batch_size=None,
         sampler=order,
@@ -115,9 +117,6 @@ def _read_ahead(data: ImageSource, order: Iterator[Tensor], workers: int) -> Ite
         raise
     finally:
         del reading  # which ends the workers
-
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""MTFL: 12,995 faces with five points each, the Multi-Task Facial Landmark data (Zhang et al. 2014).
+"""MTFL: 12,995 faces with five points each, the Multi-Task Facial Landmark data of Zhang et al. (ECCV 2014).
 
 The points are left eye, right eye, nose, left and right corner of the mouth; left is the picture's left.
 """
@@ -143,11 +143,10 @@ def _read_packed_pictures(path: Path, names: list[str], image_size: int) -> np.n
         with tarfile.open(path) as packed:
             for member in packed:
                 row = rows.get(member.name.removeprefix("./"))
-                if row is not None and member.isfile():
-                    opened = packed.extractfile(member)
-                    assert opened is not None  # a member that is a file opens
-                    content = opened.read()
-                    images[row], _ = read_picture(io.BytesIO(content), f"{path}: {member.name}", image_size)
+                content = packed.extractfile(member) if member.isfile() else None
+                if row is not None and content is not None:
+                    picture = io.BytesIO(content.read())
+                    images[row], _ = read_picture(picture, f"{path}: {member.name}", image_size)
                     found[row] = True
     except (tarfile.TarError, EOFError, OSError, zlib.error) as reason:
         raise ValueError(f"{path}: damaged or truncated tar file ({reason})") from reason

@@ -65,6 +65,18 @@ def read_text(path: Path) -> str:
     return read_bytes(path).decode("utf-8-sig", errors="replace")
 
 
+def names_in(folder: Path) -> set[str]:
+    """The names of all that lies in a folder.
+
+    Raises:
+        ValueError: it cannot be listed; the message names it.
+    """
+    try:
+        return set(os.listdir(folder))
+    except OSError as reason:
+        raise ValueError(f"{folder}: cannot be read ({reason.strerror})") from reason
+
+
 def files_below(root: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """The files in `root` and all folders below it that have one of some suffixes, in either case, sorted by name.
 
