@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import os
-import re
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
-from tusklite.arguments import require_choice, require_integer
-from tusklite.course.parameters import VARIABLE
-from tusklite.files import read_json, writable_folder, write_aside
+from tusklite.course.parameter_cells import Parameter, checked_parameters, parameters_of, profile_of
+from tusklite.files import FileNotWritten, writable_folder, write_aside
 from tusklite.places import notebook_path, runs_folder
-from tusklite.settings import plain
-from tusklite.train.loop import LOG
+from tusklite.train.log import LOG
 from tusklite.train.progress import ProgressBar, follow_log
 from tusklite.train.run_folder import new_folder, owned_folder
 
@@ -35,46 +31,46 @@ class LessonFailed(RuntimeError):
     """A cell of a lesson failed; the message says which, and where the notebook is as far as it came."""
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a lesson.
-
-    Attributes:
-        name: as the lesson calls it.
-        default: a plain value.
-        help: what the lesson says of it; the words in quotes are what is allowed for `profile`.
-    """
-
-    name: str
-    default: object
-    help: str
-
-
 def lesson_parameters(lesson: Path) -> dict[str, Parameter]:
-    """The parameters of a lesson, as papermill reads them.
+    """The parameters of a lesson by name.
 
     Raises:
-        ValueError: no notebook, or a parameters cell of which papermill cannot read a line; the message names the file.
+        ValueError: no notebook, or a parameters cell that is no Python; the message names the file.
+        OSError: it cannot be read.
 
     Example:
         >>> from tusklite.places import notebook_path
         >>> lesson_parameters(notebook_path("mnist-hard"))["seed"].default
         0
     """
-    import papermill
+    for cell in read_notebook(lesson).cells:
+        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", ()):
+            try:
+                return parameters_of(cell.source)
+            except SyntaxError as reason:
+                raise ValueError(f"{lesson}: its parameters cell is no Python ({reason})") from reason
+    return {}
 
-    _require_notebook(lesson)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the kernel's language, where a notebook does not say
-        known = papermill.inspect_notebook(_unbraced(lesson))
-    found = {}
-    for name, about in known.items():
-        try:
-            default = ast.literal_eval(about["default"])
-        except (ValueError, SyntaxError):
-            default = about["default"]
-        found[name] = Parameter(name, default, about["help"])
-    return found
+
+def read_notebook(path: Path) -> Any:
+    """A notebook in the newest format.
+
+    Raises:
+        ValueError: no notebook; the message names the file.
+        OSError: it cannot be read.
+    """
+    import nbformat
+
+    content = path.read_bytes()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about cells of before they had identities
+            notebook = nbformat.reads(content.decode("utf-8"), as_version=4)
+            nbformat.validate(notebook)
+    except Exception as reason:  # what is no notebook can make its readers raise anything
+        said = (str(reason).splitlines() or [type(reason).__name__])[0]
+        raise ValueError(f"{path}: no notebook ({said}); allowed is a file as Jupyter writes it") from reason
+    return notebook
 
 
 def run_notebook(
@@ -87,7 +83,8 @@ def run_notebook(
 
     Args:
         name: a lesson's name, number or file.
-        parameters: values for the lesson's parameters cell, by name.
+        parameters: values for the lesson's parameters cell, by name; where it has `settings`, also those of its
+            experiment's preset, by full or short name.
         run_dir: a new folder `runs/<time>-<lesson>-<profile>` where None; one that exists is gone on with.
         show_progress: draw a bar from the training's log.
 
@@ -96,41 +93,68 @@ def run_notebook(
 
     Raises:
         FileNotFoundError: no such lesson.
-        ValueError: a parameter that the lesson does not have (the message lists those it has) or of another kind, a
-            notebook that cannot be read, or a run folder that cannot be written, is in use, or is the lesson's own.
+        ValueError, TypeError: a parameter that the lesson does not have (the message lists those it has) or of another
+            kind or range, a notebook that cannot be read, or a run folder that cannot be written, is in use, or has a
+            notebook of that name that is no executed one.
+        FileNotWritten: a full disk.
         LessonFailed: a cell failed, or there is no kernel to run it; the notebook as far as it came is in the run
             folder.
     """
-    import nbformat
     from nbconvert import HTMLExporter
 
     lesson = notebook_path(name)
     known = lesson_parameters(lesson)
-    parameters = {word: plain(value) for word, value in parameters.items()}
-    _require_parameters(parameters, known, lesson)
-    run_dir = run_dir or parameters.get("run_dir")
-    if run_dir is None:
-        moment, title = time.strftime("%Y%m%d-%H%M%S"), lesson.stem.split("_", 1)[-1].replace("_", "-")
-        profile = parameters.get("profile") or os.environ.get(VARIABLE) or "lite"
-        run_dir = new_folder(runs_folder(), f"{moment}-{title}-{profile}")
-    folder = writable_folder(run_dir).resolve()
+    given = checked_parameters(parameters, known, lesson.stem)
+    folder = _run_folder(lesson, known, given, run_dir)
     executed = folder / lesson.name
-    if executed.exists() and executed.samefile(lesson):
-        raise ValueError(
-            f"run_dir: {folder} was given, where the lesson itself lies; allowed is a folder without {lesson.name}"
-        )
+    _require_no_source(executed, lesson)
     if "run_dir" in known:
-        parameters = parameters | {"run_dir": str(folder)}
+        given = given | {"run_dir": str(folder)}
     bar = ProgressBar(WATCHED)
     with owned_folder(folder, "notebook"):
         try:
             with follow_log(folder / LOG, bar) if show_progress else nullcontext():
-                _execute(lesson, executed, parameters, folder)
+                _execute(lesson, executed, given, folder)
+        except KeyboardInterrupt:
+            again = f"; with --run-dir {folder} the same command goes on" if "run_dir" in known else ""
+            raise KeyboardInterrupt(f"stopped; what was done is in {folder}{again}") from None
         finally:
             bar.close()
-        page, _ = HTMLExporter().from_notebook_node(nbformat.read(executed, as_version=4))
+        page, _ = HTMLExporter().from_notebook_node(read_notebook(executed))
         write_aside(executed.with_suffix(".html"), lambda partial: partial.write_text(page, encoding="utf-8"))
     return folder
+
+
+def _run_folder(
+    lesson: Path,
+    known: Mapping[str, Parameter],
+    given: Mapping[str, object],
+    run_dir: str | os.PathLike[str] | None,
+) -> Path:
+    wanted = given.get("run_dir")
+    if run_dir is not None and wanted is not None and Path(run_dir).resolve() != Path(str(wanted)).resolve():
+        raise ValueError(f"run_dir: {str(run_dir)!r} and {wanted!r} were given; allowed is one value")
+    chosen = run_dir if run_dir is not None else wanted
+    if chosen is not None and chosen != "":
+        return writable_folder(str(chosen)).resolve()
+    moment, title = time.strftime("%Y%m%d-%H%M%S"), lesson.stem.split("_", 1)[-1].replace("_", "-")
+    return new_folder(runs_folder(), f"{moment}-{title}-{profile_of(known, given)}").resolve()
+
+
+def _require_no_source(executed: Path, lesson: Path) -> None:
+    """Refuse to write over a notebook that no run has left."""
+    if not executed.exists():
+        return
+    if executed.samefile(lesson):
+        raise ValueError(
+            f"run_dir: {executed.parent} was given, where the lesson itself lies; "
+            f"allowed is a folder without {lesson.name}"
+        )
+    if "papermill" not in read_notebook(executed).metadata:
+        raise ValueError(
+            f"run_dir: {executed.parent} was given, whose {lesson.name} is no executed one; "
+            "allowed is a folder without it"
+        )
 
 
 def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], folder: Path) -> None:
@@ -139,15 +163,16 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
     from nbclient.exceptions import DeadKernelError
 
     try:
-        papermill.execute_notebook(
-            _unbraced(lesson),
-            _unbraced(executed),
-            parameters=dict(parameters),
-            progress_bar=False,
-            log_output=False,
-            cwd=str(folder),
-            extra_arguments=["--log-level=40"],  # kernels warn about their transport on a reader's terminal
-        )
+        with _quiet_papermill():
+            papermill.execute_notebook(
+                _unbraced(lesson),
+                _unbraced(executed),
+                parameters={name: _as_lists(value) for name, value in parameters.items()},
+                progress_bar=False,
+                log_output=False,
+                cwd=str(folder),
+                extra_arguments=["--log-level=40"],  # kernels warn about their transport on a reader's terminal
+            )
     except papermill.PapermillExecutionError as error:
         said = f"{error.ename}: {error.evalue}".splitlines()[0]
         raise LessonFailed(
@@ -162,37 +187,31 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
         raise LessonFailed(
             f"the kernel died while {lesson.name} ran, as where memory runs out; what it left is in {folder}"
         ) from error
+    except OSError as error:
+        raise FileNotWritten(executed, error) from error
+
+
+@contextmanager
+def _quiet_papermill() -> Iterator[None]:
+    """Papermill cannot read every line of a parameters cell, and says so; what it is given is checked before."""
+    import logging
+
+    logger = logging.getLogger("papermill")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _as_lists(value: object) -> object:
+    """Tuples as lists: papermill would write a tuple into the notebook as a word."""
+    if isinstance(value, dict):
+        return {name: _as_lists(each) for name, each in value.items()}
+    return [_as_lists(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _unbraced(path: Path) -> str:
     """A path for papermill, which fills in what stands between braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _require_notebook(lesson: Path) -> None:
-    content = read_json(lesson)
-    if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
-        raise ValueError(f"{lesson}: no notebook; allowed is a file with cells, as Jupyter writes it")
-
-
-def _require_parameters(parameters: Mapping[str, object], known: Mapping[str, Parameter], lesson: Path) -> None:
-    """Refuse what the lesson does not know, before anything runs."""
-    unknown = sorted(parameters.keys() - known.keys())
-    if unknown:
-        raise ValueError(
-            f"parameters: {', '.join(unknown)} was given; allowed for {lesson.stem} are {', '.join(known) or 'none'}"
-        )
-    for name, value in parameters.items():
-        default = known[name].default
-        if name == "seed":
-            require_integer("seed", value, low=0, high=2**32 - 1)
-        elif isinstance(default, bool) or (default is not None and value is not None):
-            fits = isinstance(value, bool) == isinstance(default, bool)
-            if not fits or not isinstance(value, (int, float) if isinstance(default, float) else type(default)):
-                raise TypeError(f"{name}: {value!r} was given; allowed is a value like {default!r}")
-    if "profile" in known:
-        words = re.findall(r'"(\w+)"', known["profile"].help)
-        if parameters.get("profile") is not None:
-            require_choice("profile", parameters["profile"], words)
-        elif os.environ.get(VARIABLE):
-            require_choice(VARIABLE, os.environ[VARIABLE], words)

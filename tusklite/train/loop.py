@@ -7,27 +7,23 @@ import os
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from tusklite.arguments import require_number
 from tusklite.data.base import ImageSource, require_source
 from tusklite.data.loader import batches
-from tusklite.files import FileNotWritten, write_aside
 from tusklite.methods.base import AnyTraining, Batch, Optimizers
 from tusklite.train.checkpoints import load_checkpoint, save_checkpoint
 from tusklite.train.devices import choose_device, device_name, peak_memory_mb
+from tusklite.train.log import LOG, Record, append_record, trim_log
 from tusklite.train.run_folder import owned_folder
 from tusklite.train.schedule import Schedule
 
-LOG = "log.jsonl"
-Record = dict[str, Any]
 # What a checkpoint of this loop holds, so that one without a part is known for damaged.
 PARTS = ("identity", "step", "seconds", "method", "optimizers", "random")
 
@@ -130,7 +126,7 @@ def _fit(
         _restore(method, optimizers, checkpoint, identity, run_dir)
         step, seconds_before = checkpoint["step"], checkpoint["seconds"]
         memory_before = checkpoint.get("peak_memory_mb", 0.0)  # older checkpoints do not say
-    records = _trim_log(run_dir / LOG, step)
+    records = trim_log(run_dir / LOG, step)
     if records and progress is not None:
         progress(records[-1])  # a run that goes on shows at once how far it had come
 
@@ -157,7 +153,7 @@ def _fit(
     def write(record: Record) -> None:
         record = {"step": step, "of": schedule.steps, "seconds": round(seconds(), 2)} | record
         records.append(record)
-        _append(run_dir / LOG, record)
+        append_record(run_dir / LOG, record)
         if progress is not None:
             progress(record)
 
@@ -223,6 +219,8 @@ def _restore(method: AnyTraining, optimizers: Optimizers, checkpoint: Record, id
             "allowed are the same settings, or another folder"
         )
     try:
+        if not 0 <= checkpoint["step"] <= identity["schedule"]["steps"] or checkpoint["seconds"] < 0:
+            raise ValueError(f"step {checkpoint['step']} after {checkpoint['seconds']} seconds")
         method.load_state_dict(checkpoint["method"])
         for name, optimizer in optimizers.items():
             optimizer.load_state_dict(checkpoint["optimizers"][name])
@@ -243,64 +241,6 @@ def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
             yield from _differences(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
     elif old != new:
         yield f"{path}: {old} there, {new} now"
-
-
-def read_log(path: Path) -> tuple[list[Record], list[int]]:
-    """The records of a log, and the numbers of the lines that are none.
-
-    Example:
-        >>> import tempfile
-        >>> log = Path(tempfile.mkdtemp(), "log.jsonl")
-        >>> _ = log.write_text('{"step": 1, "of": 2, "seconds": 0.5}\\n5\\n')
-        >>> read_log(log)
-        ([{'step': 1, 'of': 2, 'seconds': 0.5}], [2])
-    """
-    records, broken = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
-            records.append(record)
-        else:
-            broken.append(number)
-    return records, broken
-
-
-def _trim_log(path: Path, step: int) -> list[Record]:
-    """Read the log up to a step and drop what a killed run had written beyond its checkpoint.
-
-    Its last line may be cut off by a kill. A broken line before that is none of ours: the log as it was is kept aside.
-    """
-    if not path.exists():
-        return []
-    found, broken = read_log(path)
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if [number for number in broken if number < len(lines)]:
-        aside = path.with_name(f"{path.stem}-damaged{path.suffix}")
-        write_aside(aside, lambda partial: partial.write_bytes(path.read_bytes()))
-        warnings.warn(
-            f"{path}: line {broken[0]} is no record, and is left out; the log as it was is in {aside.name}",
-            stacklevel=4,
-        )
-    records = []
-    for record in found:
-        if record["step"] > step or (record["step"] == step and "event" in record):
-            break
-        records.append(record)
-    kept = "".join(json.dumps(record) + "\n" for record in records)
-    write_aside(path, lambda partial: partial.write_text(kept, encoding="utf-8"))
-    return records
-
-
-def _append(path: Path, record: Record) -> None:
-    """Add a line to the log."""
-    try:
-        with path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
-    except OSError as reason:
-        raise FileNotWritten(path, reason) from reason
 
 
 @contextmanager

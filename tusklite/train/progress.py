@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-Record = dict[str, Any]
+from tusklite.train.log import Record, read_record
 
 
 def summary(record: Record, titles: Mapping[str, str]) -> str:
@@ -24,7 +23,8 @@ def summary(record: Record, titles: Mapping[str, str]) -> str:
         >>> summary({"phase": "clustering", "reconstruction": 0.081, "sum": 1.0}, {"reconstruction": "recon"})
         'clustering · recon 0.081'
     """
-    figures = [f"{title} {record[name]:.3f}" for name, title in titles.items() if name in record]
+    numbers = {name: value for name, value in record.items() if isinstance(value, int | float)}
+    figures = [f"{title} {numbers[name]:.3f}" for name, title in titles.items() if name in numbers]
     return " · ".join([str(record.get("phase", "")), *figures]).strip(" ·")
 
 
@@ -69,7 +69,8 @@ class ProgressBar:
 def follow_log(path: Path, show: Callable[[Record], None], every: float = 0.5) -> Iterator[None]:
     """Show the records that another process appends to a log, until the block ends.
 
-    A training that goes on after a kill first writes its log anew, without what came after its checkpoint.
+    A training that goes on after a kill first writes its log anew, without what came after its checkpoint. A line that
+    is no record is passed over.
 
     Args:
         path: the log, which need not exist yet.
@@ -82,18 +83,21 @@ def follow_log(path: Path, show: Callable[[Record], None], every: float = 0.5) -
         position, identity, shown = 0, None, set()
         while True:
             last_look = done.wait(every)
-            if path.exists():
+            try:
                 with path.open("rb") as file:
                     if identity != os.fstat(file.fileno()).st_ino:
                         position, identity = 0, os.fstat(file.fileno()).st_ino
                     file.seek(position)
                     lines = file.read()
-                whole = lines[: lines.rfind(b"\n") + 1]
-                position += len(whole)
-                for line in whole.splitlines():
-                    if line not in shown:
-                        shown.add(line)
-                        show(json.loads(line))
+            except OSError:  # not there yet, or being renamed
+                lines = b""
+            whole = lines[: lines.rfind(b"\n") + 1]
+            position += len(whole)
+            for line in whole.splitlines():
+                record = read_record(line)
+                if record is not None and line not in shown:
+                    shown.add(line)
+                    show(record)
             if last_look:
                 return
 

@@ -30,7 +30,7 @@ def owned_folder(run_dir: str | os.PathLike[str], work: str = "training") -> Ite
 
     Raises:
         FolderInUse: another process is at the same work there.
-        ValueError: the folder cannot be made or written.
+        ValueError: the folder cannot be made, written or locked.
 
     Example:
         >>> import tempfile
@@ -45,13 +45,17 @@ def owned_folder(run_dir: str | os.PathLike[str], work: str = "training") -> Ite
     from filelock import FileLock, Timeout
 
     folder = writable_folder(run_dir)
-    lock = FileLock(folder / f".{work}.lock", timeout=0, is_singleton=False)
+    lock = FileLock(folder / f".{work}.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise FolderInUse(
             f"run_dir: {folder} is in use by another {work}; allowed is another folder, or to wait until that one ends"
         ) from None
+    except (OSError, NotImplementedError) as reason:
+        raise ValueError(
+            f"run_dir: {folder} was given; allowed is a folder whose files can be locked ({reason})"
+        ) from reason
     try:
         yield folder
     finally:
