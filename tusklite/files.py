@@ -45,7 +45,7 @@ def write_aside(path: Path, write: Callable[[Path], object], new: bool = False) 
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         if new:
-            path.open("x").close()  # the name is taken once what will stand there is on the disk
+            path.open("xb").close()  # the name is taken once what will stand there is on the disk
         os.replace(partial, path)
     except FileExistsError:
         raise

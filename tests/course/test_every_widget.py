@@ -58,7 +58,7 @@ SLIDERS = [
         ControlPoints: ("point", "x", "y"),
         SoftWindow: ("window", "temperature", "keypoint"),
         TurningProjection: ("angle",),
-        SoftMin: ("scale",),
+        SoftMin: ("inverse_temperature",),
     }.items()
     for name in names
 ]

@@ -101,7 +101,7 @@ ANSWERS = {
     },
     lesson.check_revive: {
         "none of them has moved": lambda prototypes, descriptors: prototypes.clone(),
-        "you moved the prototypes that were given": in_place,
+        "you changed the input that was given": in_place,
         "not all of them stay where they are": lambda prototypes, descriptors: revive(prototypes, descriptors) + 1,
         "all go to the same descriptor": bringing(lambda distance, dead: [int(distance.amin(1).argmax())] * dead),
         "those who are served best": bringing(lambda distance, dead: distance.amin(1).argsort()[:dead]),

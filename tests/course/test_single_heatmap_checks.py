@@ -102,7 +102,7 @@ ANSWERS = {
         "one pixel too few to each side": greedy(before=-1),
         "a slice does not hold its end": greedy(after=0),
         "starts below 0 counts from the other end": greedy(clamp=False),
-        "you wiped the heatmap that was given": greedy(wipe_given=True),
+        "you changed the input that was given": greedy(wipe_given=True),
         "positions are whole numbers": lambda *inputs: greedy_maxima(*inputs).float(),
         r"pixel 1 should be at \(row, column\)": lambda heatmap, k, window: torch.arange(k),
         r"should have shape \(6,\)": lambda heatmap, k, window: greedy_maxima(heatmap, k + 1, window),

@@ -120,7 +120,7 @@ ANSWERS = {
         "the error with all of them comes off": worth(lambda after, before: after),
         "left out all the others": worth(lambda after, before: after - before, keep=True),
         "stays out for those after it": worth(lambda after, before: after - before, out_for_good=True),
-        "you changed the scores": worth(lambda after, before: after - before, wipe_given=True),
+        "you changed the input that was given": worth(lambda after, before: after - before, wipe_given=True),
         "not over the batch": lambda *inputs: keypoint_worth(*inputs).mean(dim=0, keepdim=True).expand(2, -1),
         "you summed over the pixels": lambda *inputs: 54 * keypoint_worth(*inputs),
         "half of what it should be": lambda *inputs: keypoint_worth(*inputs) / 2,

@@ -290,14 +290,15 @@ def test_the_partner_of_a_keypoint_is_the_same_point_in_the_other_view() -> None
 def test_an_empty_slot_is_shown_nowhere() -> None:
     crowded = replace(TINY, keypoints=40, window=13)  # more slots than there are maxima
     method = a_training(EVERYTHING, config=crowded)
-    views = seen(method, step=0)
+    noticed = seen(method, step=0)
+    views, partners = noticed.views, noticed.views.partners
     found = views.keypoints.found
     assert 8 < found.sum() < found.numel() / 2
-    inside = (views.partner_xy.abs() < 1).all(dim=-1)
+    inside = (partners.xy.abs() < 1).all(dim=-1)
     assert (inside & ~found).sum() > 8  # the other view has a place for empty slots too, which lie at the centre
-    assert torch.equal(views.shown, inside & found)
-    terms = method.loss_terms(views, step=0)
-    pairs = views.descriptors[views.shown], views.partners[views.shown]
+    assert torch.equal(partners.shown, inside & found)
+    terms = method.loss_terms(noticed, step=0)
+    pairs = views.descriptors[partners.shown], partners.descriptors[partners.shown]
     torch.testing.assert_close(terms["descriptor_equivariance"], (pairs[0] - pairs[1]).square().sum(dim=1).mean())
 
 
@@ -310,7 +311,7 @@ def test_a_neighbour_is_the_nearest_descriptor_of_the_memory() -> None:
     expected = 0.0
     for prototypes in (method.model.prototypes, method.over_prototypes):
         chances = [
-            (12.5 * each @ prototypes.means.detach().T).softmax(dim=1)[views.keypoints.found.flatten()].double()
+            (12.5 * each @ prototypes.means.detach().T).softmax(dim=1)[views.views.keypoints.found.flatten()].double()
             for each in (views.clustered.detach(), neighbours)
         ]
         joint = chances[0].T @ chances[1] / len(chances[0])

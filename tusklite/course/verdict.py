@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,6 +50,9 @@ class NotTried(Exception):
 def verdict(praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
     """Make a check out of a function that raises `WrongAnswer`: whatever the answer does, the check returns a verdict.
 
+    Only who presses the stop button stops it (KeyboardInterrupt). What the answer sets for all, such as torch's default
+    type, is as it was before.
+
     Args:
         praise: what an answer that is right gets to hear.
 
@@ -67,15 +74,17 @@ def verdict(praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdic
         @functools.wraps(check)
         def checked(*answers: object) -> Verdict:
             try:
-                # An answer that draws must not move the lesson's own random numbers.
-                with torch.random.fork_rng(devices=[]):
+                with _undisturbed():
                     check(*answers)
             except NotTried:
                 return Verdict("not tried yet", "replace the dots by your code, then run this cell again")
-            except WrongAnswer as wrong:
-                return Verdict("wrong", str(wrong))
-            except Exception as error:
-                return Verdict("wrong", f"your code raised {type(error).__name__}: {error}")
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                said = _text(error)
+                if isinstance(error, WrongAnswer):
+                    return Verdict("wrong", said)
+                return Verdict("wrong", f"your code raised {_class_name(error)}{': ' * bool(said)}{said}")
             return Verdict("done", praise)
 
         return checked
@@ -84,27 +93,48 @@ def verdict(praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdic
 
 
 def answer(function: Callable[..., object], *inputs: object) -> object:
-    """What a reader's function gives for these inputs.
+    """What a reader's function gives for these inputs, of which it gets copies (but of tensors that need a gradient).
 
     Raises:
         NotTried: it is a stub: it gives None or dots, or raises NotImplementedError; or it is no function yet.
-        WrongAnswer: it is something that cannot be called.
+        WrongAnswer: it is something that cannot be called, it changes its inputs, or gives a tensor on another device.
     """
     if function is None or function is ...:
         raise NotTried
     if not callable(function):
-        raise WrongAnswer(f"a function is asked for, yours is of type {type(function).__name__}")
+        raise WrongAnswer(f"a function is asked for, yours is of type {_class_name(function)}")
+    given = [value if _needs_gradient(value) else copy.deepcopy(value) for value in inputs]
     try:
-        result = function(*inputs)
+        with _undisturbed():
+            result = function(*given)
     except NotImplementedError:
         raise NotTried from None
     if result is None or result is ...:
         raise NotTried
+    if not all(map(_same, given, inputs)):
+        raise WrongAnswer("you changed the input that was given: work on a copy, its owner still needs it")
+    if isinstance(result, Tensor) and result.device.type != "cpu":
+        raise WrongAnswer(f"the result should be where the inputs are, on the cpu; yours is on {result.device}")
     return result
 
 
+def answer_number(function: Callable[..., object], *inputs: object) -> float:
+    """What a reader's function gives, if it is one number, of Python, NumPy or torch.
+
+    Raises:
+        NotTried, WrongAnswer: as `answer`; or it is no number.
+    """
+    result = answer(function, *inputs)
+    try:
+        if isinstance(result, bool):
+            raise TypeError
+        return float(result.detach() if isinstance(result, Tensor) else result)
+    except (TypeError, ValueError, RuntimeError):
+        raise WrongAnswer(f"a number is asked for, yours gives {_class_name(result)}") from None
+
+
 def answer_tensor(function: Callable[..., object], *inputs: object, shape: tuple[int, ...]) -> Tensor:
-    """What a reader's function gives, if it is a finite tensor of this shape.
+    """What a reader's function gives, if it is a finite tensor of this shape; without its gradient.
 
     Raises:
         NotTried: as `answer`.
@@ -112,14 +142,72 @@ def answer_tensor(function: Callable[..., object], *inputs: object, shape: tuple
     """
     result = answer(function, *inputs)
     if not isinstance(result, Tensor):
-        raise WrongAnswer(f"a tensor is asked for, yours gives {type(result).__name__}")
+        raise WrongAnswer(f"a tensor is asked for, yours gives {_class_name(result)}")
     if tuple(result.shape) != shape:
         raise WrongAnswer(f"the result should have shape {shape}, yours has {tuple(result.shape)}")
+    if result.is_complex() or result.layout is not torch.strided:
+        raise WrongAnswer(f"a dense tensor of real numbers is asked for, yours is {result.layout} of {result.dtype}")
     if not torch.isfinite(result).all():
         raise WrongAnswer("the result holds NaN or infinite values")
-    return result
+    return result.detach()
 
 
 def close(result: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
     """Whether two tensors agree up to a tolerance, absolute and relative."""
     return torch.allclose(result.detach().to(wanted.dtype), wanted, rtol=tolerance, atol=tolerance)
+
+
+def _set_default_device(device: torch.device) -> None:
+    # torch's own setter takes note of each call, and slows every tensor down from then on.
+    if device != torch.get_default_device():
+        torch.set_default_device(None if device.type == "cpu" else device)
+
+
+# What a piece of code can set for all that comes after it: how to read it, and how to set it back.
+SETTINGS: tuple[tuple[Callable[[], object], Callable[[object], object]], ...] = (
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_default_device, _set_default_device),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    (torch.random.get_rng_state, torch.random.set_rng_state),
+    (np.random.get_state, np.random.set_state),
+    (random.getstate, random.setstate),
+)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Leave the lesson's random numbers and settings as they were, whatever the code inside does."""
+    before = [read() for read, _ in SETTINGS]
+    try:
+        yield
+    finally:
+        for (_, restore), value in zip(SETTINGS, before, strict=True):
+            restore(value)
+
+
+def _needs_gradient(value: object) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def _same(after: object, before: object) -> bool:
+    """Whether a tensor, or a mapping of them, still holds what it held; of anything else a copy was given anyway."""
+    if isinstance(before, Mapping):
+        return after.keys() == before.keys() and all(_same(after[key], value) for key, value in before.items())
+    return not isinstance(before, Tensor) or torch.equal(after, before)
+
+
+def _class_name(value: object) -> str:
+    """The name of a value's type, which no trick can hide."""
+    return type.__dict__["__name__"].__get__(type(value))
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, if it can say anything."""
+    try:
+        return str(error).encode(errors="backslashreplace").decode()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return "and its own message cannot be read"

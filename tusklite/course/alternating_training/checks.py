@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, close, verdict
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, close, verdict
 from tusklite.losses import kmeans_softmin_loss, random_projections, sliced_wasserstein
 
 
@@ -26,11 +26,7 @@ def check_count_the_dead(count_the_dead: Callable[[Tensor, int], int]) -> None:
         won[2] += count * even - int(won.sum())
         assignment = torch.arange(count).repeat_interleave(won)
         assignment = assignment[torch.randperm(len(assignment), generator=generator)]
-        result = answer(count_the_dead, assignment.clone(), count)
-        try:
-            found = int(result)
-        except (TypeError, ValueError):
-            raise WrongAnswer(f"a whole number is asked for, yours gives {type(result).__name__}") from None
+        found = answer_number(count_the_dead, assignment, count)
         least, seen = len(assignment) / count / 10, torch.bincount(assignment, minlength=count)
         wanted = int((seen < least).sum())
         where = f"{count} prototypes, {len(assignment):,} descriptors"
@@ -45,7 +41,7 @@ def check_count_the_dead(count_the_dead: Callable[[Tensor, int], int]) -> None:
             if found == int(other) != wanted:
                 raise WrongAnswer(f"{where}: {reason}")
         if found != wanted:
-            raise WrongAnswer(f"{where}: {wanted} are dead, you count {found}")
+            raise WrongAnswer(f"{where}: {wanted} are dead, you count {found:g}")
 
 
 @verdict("each loss moves only whom it should, and one `backward` is enough for both")
@@ -139,7 +135,7 @@ def check_diagnose(diagnose: Callable[[Mapping[str, float], int, int], str]) -> 
 
 def _expect(diagnose: Callable, row: Mapping[str, float], images: int, keypoints: int, why: str) -> None:
     """Ask for one diagnosis, and refuse another one than the rules give."""
-    found = answer(diagnose, dict(row), images, keypoints)
+    found = answer(diagnose, row, images, keypoints)
     if found not in DISEASES:
         raise WrongAnswer(f"one of {', '.join(DISEASES)} is asked for, yours gives {found!r}")
     wanted = _disease(row, images, keypoints)

@@ -113,7 +113,7 @@ def check_alignment_matrix(alignment_matrix: Callable[[Tensor, Tensor, Tensor], 
         if close(result, other):
             raise WrongAnswer(f"on two images and three landmarks: yours is {reason}")
     if not close(result, wanted):
-        place = torch.unravel_index((result.detach() - wanted).abs().argmax(), (2, 3, 3))
+        place = torch.unravel_index((result - wanted).abs().argmax(), (2, 3, 3))
         raise WrongAnswer(
             f"on two images and three landmarks: entry {[int(i) for i in place]} is {float(wanted[place]):.4f}, "
             f"yours is {float(result[place]):.4g}"

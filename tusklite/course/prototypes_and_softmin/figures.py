@@ -112,7 +112,7 @@ def softmin_field(
 
 
 def softmin_pulls(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float, squared: bool) -> Tensor:
-    """Downhill on each descriptor's own -log of its largest probability (Jin et al. 2022, eq. 3).
+    """Downhill on each descriptor's own -log of its largest probability: where the soft-min pulls it.
 
     Args:
         descriptors: `(N, C)`.

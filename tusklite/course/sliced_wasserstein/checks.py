@@ -107,7 +107,7 @@ def check_worst_direction(worst_direction: Callable[[Tensor, Tensor], Tensor]) -
         ("two clouds of nearly one mean, of which one is longer", centred, stretched, axis),
     )
     for name, x, y, known in cases:
-        direction = answer_tensor(worst_direction, x, y, shape=(4,)).detach().to(x)
+        direction = answer_tensor(worst_direction, x, y, shape=(4,)).to(x)
         length = float(direction.norm())
         if not math.isclose(length, 1, abs_tol=1e-3):
             raise WrongAnswer(f"on {name}: a direction has length 1, yours has {length:.3g}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, verdict
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, close, verdict
 from tusklite.metrics import evaluate_detections
 from tusklite.ops.keypoints import splat_gaussians
 
@@ -154,11 +154,7 @@ def _share_of(localization: Callable[..., float]) -> Callable[[Tensor, Tensor, s
     """Compare a reader's share with `evaluate_detections` on one input, which has a name."""
 
     def compare(xy: Tensor, truth: Tensor, name: str) -> None:
-        given = answer(localization, xy, truth, 80, 20.0)
-        if isinstance(given, Tensor) and given.numel() == 1:
-            given = given.item()
-        if isinstance(given, bool) or not isinstance(given, numbers.Real):
-            raise WrongAnswer(f"a number is asked for, yours gives {type(given).__name__}")
+        given = answer_number(localization, xy, truth, 80, 20.0)
         kinds = torch.zeros(xy.shape[:2], dtype=torch.int64), torch.zeros(truth.shape[:2], dtype=torch.int64)
         sizes = {"prototypes": 1, "classes": 1, "image_size": 80, "box": 20.0}
         wanted = evaluate_detections(xy, kinds[0], truth, kinds[1], **sizes).localization
