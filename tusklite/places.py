@@ -15,11 +15,15 @@ def source_root() -> Path | None:
 
 
 def runs_folder() -> Path:
-    """Where runs go: `$TUSKLITE_RUNS`, else `runs/` of the project, else `~/tusklite-runs`."""
-    if os.environ.get("TUSKLITE_RUNS"):
-        return Path(os.environ["TUSKLITE_RUNS"]).expanduser().resolve()
-    root = source_root()
-    return root / "runs" if root else Path.home() / "tusklite-runs"
+    """Where runs go: `$TUSKLITE_RUNS`, else `runs/` of the project, else `~/tusklite-runs`.
+
+    Raises:
+        ValueError: that needs a home folder, and none is known.
+    """
+    given, root = os.environ.get("TUSKLITE_RUNS"), source_root()
+    if not given and root is not None:
+        return root / "runs"
+    return _full_path("TUSKLITE_RUNS", Path(given or "~/tusklite-runs"), "TUSKLITE_RUNS")
 
 
 def results_folder() -> Path:
@@ -27,9 +31,10 @@ def results_folder() -> Path:
 
     Raises:
         FileNotFoundError: tusklite does not run from its sources, so there is no such folder.
+        ValueError: `$TUSKLITE_RESULTS` needs a home folder, and none is known.
     """
     if os.environ.get("TUSKLITE_RESULTS"):
-        return Path(os.environ["TUSKLITE_RESULTS"]).expanduser().resolve()
+        return _full_path("TUSKLITE_RESULTS", Path(os.environ["TUSKLITE_RESULTS"]), "TUSKLITE_RESULTS")
     root = source_root()
     if root is None:
         raise FileNotFoundError(
@@ -56,17 +61,21 @@ def data_folder(root: str | os.PathLike[str] | None) -> tuple[Path, str]:
     else:
         named_by, place = "XDG_CACHE_HOME", CACHE_FOLDER
         folder = Path(os.environ.get(named_by) or "~/.cache") / "tusklite"
-    try:
-        folder = folder.expanduser()
-    except RuntimeError as reason:
-        raise ValueError(
-            f"{named_by}: {folder} needs a home folder, and none is known; allowed is a folder's full path, in "
-            "TUSKLITE_DATA or as root"
-        ) from reason
-    folder = folder.resolve()
+    folder = _full_path(named_by, folder, "TUSKLITE_DATA or as root")
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ValueError(f"{named_by}: {folder} was given, which is a file; allowed is a folder")
     return folder, place
+
+
+def _full_path(named_by: str, folder: Path, given_in: str) -> Path:
+    """A folder from the root on; `~` is the home folder."""
+    try:
+        return folder.expanduser().resolve()
+    except RuntimeError as reason:
+        raise ValueError(
+            f"{named_by}: {folder} needs a home folder, and none is known; allowed is a folder's full path, in "
+            f"{given_in}"
+        ) from reason
 
 
 def notebook_path(name: str) -> Path:
@@ -75,7 +84,7 @@ def notebook_path(name: str) -> Path:
     Raises:
         FileNotFoundError: no such lesson; the message lists the ones there are.
     """
-    if Path(name).suffix == ".ipynb" and Path(name).is_file():
+    if Path(name).suffix == ".ipynb" and os.path.isfile(name):  # which says no to a name that no file can have
         return Path(name).resolve()
     root = source_root()
     lessons = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")) if root else []
