@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tusklite.cli.options import add_settings, add_threads, limit_threads, settings_given
 
 if TYPE_CHECKING:
-    from tusklite.experiments import Experiment, Preset
+    from tusklite.experiments.base import AnyExperiment, AnyPreset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def act(arguments: argparse.Namespace) -> int:
 
 
 def show_training(
-    experiment: Experiment, preset: Preset, run_dir: Path | None, quiet: bool = False, **how: object
+    experiment: AnyExperiment, preset: AnyPreset, run_dir: Path | None, quiet: bool = False, **how: Any
 ) -> int:
     """Train with a bar and print the result, or in a line why there is none.
 

@@ -1,4 +1,4 @@
-"""MTFL: 12,995 faces with five points each, the Multi-Task Facial Landmark data of Zhang et al. (ECCV 2014).
+"""MTFL: 12,995 faces with five points each, the Multi-Task Facial Landmark data (Zhang et al. 2014).
 
 The points are left eye, right eye, nose, left and right corner of the mouth; left is the picture's left.
 """

@@ -19,7 +19,8 @@ from tusklite.results.read import recorded_at
 from tusklite.results.record import code_version, record_result, require_recordable
 from tusklite.results.result import Result
 from tusklite.train.devices import choose_device, device_name
-from tusklite.train.loop import FitResult, Record, fit
+from tusklite.train.log import Record
+from tusklite.train.loop import FitResult, fit
 from tusklite.train.run_folder import owned_folder
 
 LONGEST_NAME = 120
