@@ -38,7 +38,7 @@ setup: $(READY)  ## make .venv with the locked requirements and the package (PYT
 run: setup  ## the main job: train and evaluate on MNIST-Hard in lesson 11 (PROFILE=ci takes a minute)
 	$(VENV) -m tusklite run mnist-hard --profile $(PROFILE)
 
-test: setup lint  ## formatting, lint, tests with doctests, then every lesson and solution from top to bottom
+test: setup lint types  ## formatting, lint, types, tests with doctests, then every lesson and solution from top to bottom
 	MPLBACKEND=Agg $(VENV) -m pytest
 	TUSKLITE_PROFILE=ci TUSKLITE_RUNS=$$(mktemp -d) $(VENV) -m pytest --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=1800 --nbval-kernel-startup-timeout=600 notebooks
