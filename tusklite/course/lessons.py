@@ -43,7 +43,11 @@ def lesson_parameters(lesson: Path) -> dict[str, Parameter]:
         >>> lesson_parameters(notebook_path("mnist-hard"))["seed"].default
         0
     """
-    for cell in read_notebook(lesson).cells:
+    return _parameters_in(read_notebook(lesson), lesson)
+
+
+def _parameters_in(notebook: Any, lesson: Path) -> dict[str, Parameter]:
+    for cell in notebook.cells:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", ()):
             try:
                 return parameters_of(cell.source)
@@ -94,17 +98,18 @@ def run_notebook(
     Raises:
         FileNotFoundError: no such lesson.
         ValueError, TypeError: a parameter that the lesson does not have (the message lists those it has) or of another
-            kind or range, a notebook that cannot be read, or a run folder that cannot be written, is in use, or has a
-            notebook of that name that is no executed one.
+            kind or range, a notebook that cannot be read or that no kernel here can run, or a run folder that cannot be
+            written, is in use, or has a notebook of that name that is no executed one.
         FileNotWritten: a full disk.
-        LessonFailed: a cell failed, or there is no kernel to run it; the notebook as far as it came is in the run
-            folder.
+        LessonFailed: a cell failed; the notebook as far as it came is in the run folder.
     """
     from nbconvert import HTMLExporter
 
     lesson = notebook_path(name)
-    known = lesson_parameters(lesson)
+    notebook = read_notebook(lesson)
+    known = _parameters_in(notebook, lesson)
     given = checked_parameters(parameters, known, lesson.stem)
+    kernel = _require_kernel(notebook, lesson)
     folder = _run_folder(lesson, known, given, run_dir)
     executed = folder / lesson.name
     _require_no_source(executed, lesson)
@@ -114,7 +119,7 @@ def run_notebook(
     with owned_folder(folder, "notebook"):
         try:
             with follow_log(folder / LOG, bar) if show_progress else nullcontext():
-                _execute(lesson, executed, given, folder)
+                _execute(lesson, executed, given, folder, kernel)
         except KeyboardInterrupt:
             again = f"; with --run-dir {folder} the same command goes on" if "run_dir" in known else ""
             raise KeyboardInterrupt(f"stopped; what was done is in {folder}{again}") from None
@@ -157,9 +162,23 @@ def _require_no_source(executed: Path, lesson: Path) -> None:
         )
 
 
-def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], folder: Path) -> None:
+def _require_kernel(notebook: Any, lesson: Path) -> str:
+    """The kernel that a notebook asks for, if it is there; this Python's where it asks for none."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    name = notebook.metadata.get("kernelspec", {}).get("name", "python3")
+    try:
+        KernelSpecManager().get_kernel_spec(name)
+    except NoSuchKernel as error:
+        raise ValueError(
+            f"kernel: {name!r} is what {lesson.name} asks for; allowed is one that `jupyter kernelspec list` shows: "
+            "`python -m ipykernel install --user` adds this Python's"
+        ) from error
+    return name
+
+
+def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], folder: Path, kernel: str) -> None:
     import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
 
     try:
@@ -168,6 +187,8 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
                 _unbraced(lesson),
                 _unbraced(executed),
                 parameters={name: _as_lists(value) for name, value in parameters.items()},
+                kernel_name=kernel,
+                language="python",
                 progress_bar=False,
                 log_output=False,
                 cwd=str(folder),
@@ -177,11 +198,6 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
         said = f"{error.ename}: {error.evalue}".splitlines()[0]
         raise LessonFailed(
             f"cell {error.exec_count} of {lesson.name} failed ({said}); the notebook as far as it came is in {executed}"
-        ) from error
-    except NoSuchKernel as error:
-        raise LessonFailed(
-            f"kernel: {error.name!r} is what {lesson.name} asks for; allowed is one that `jupyter kernelspec list` "
-            "shows: `python -m ipykernel install --user` adds this Python's"
         ) from error
     except DeadKernelError as error:
         raise LessonFailed(
