@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def start() -> int:
-    """Run the command line; Ctrl-C before it has started is no traceback either."""
+    """Run the command line; Ctrl-C before it has started, or after it has ended, is no traceback either."""
     try:
         from tusklite.cli import main
 
-        return main()
+        code = main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
+        return code
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\ntusklite: stopped", file=sys.stderr)
         return 130
 

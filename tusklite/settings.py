@@ -8,9 +8,6 @@ import typing
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 
-import numpy as np
-import torch
-
 Parts = Mapping[str, object]
 
 
@@ -81,11 +78,13 @@ def plain(value: object) -> object:
     """A number of NumPy or torch as Python's own, lists as tuples; anything else as it is.
 
     Example:
+        >>> import numpy as np
         >>> plain(np.int64(3)), plain([np.float64(0.5), 1]), plain("word")
         (3, (0.5, 1), 'word')
     """
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray | torch.Tensor) and value.ndim == 0):
-        return value.item()
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "ndim", None) == 0:  # of either library, neither of which is needed for it
+        return item()
     if isinstance(value, list | tuple):
         return tuple(plain(each) for each in value)
     return value
@@ -104,6 +103,7 @@ def with_settings(parts: Parts, overrides: Mapping[str, object]) -> dict[str, ob
         TypeError: a value of another type than the setting's; a whole number may stand for a real one.
 
     Example:
+        >>> import numpy as np
         >>> from tusklite.train.schedule import Schedule
         >>> with_settings({"schedule": Schedule(steps=3)}, {"seed": np.int64(7)})["schedule"].seed
         7

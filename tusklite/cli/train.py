@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tusklite.cli.options import add_settings, add_threads, limit_threads, settings_given
+from tusklite.cli.options import add_settings, add_threads, folder, limit_threads, settings_given
 
 if TYPE_CHECKING:
     from tusklite.experiments.base import AnyExperiment, AnyPreset
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, help="stop after so many; --resume goes on")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's checkpoint")
     parser.add_argument("--device", help="auto, cuda, mps or cpu")
-    parser.add_argument("--run-dir", type=Path)
+    parser.add_argument("--run-dir", type=folder, help="folder of the run; --resume goes on with one that exists")
     add_settings(parser, "a setting of the preset, such as steps=500 or model.stem=1; may be given again")
     add_threads(parser)
     parser.add_argument("--record", action="store_true", help="keep the result under results/")
