@@ -6,6 +6,7 @@ import os
 
 import torch
 
+from tusklite.experiments.registry import experiments
 from tusklite.methods.channelwise.model import ChannelwiseDetector
 from tusklite.methods.thewlis.model import FactorizedLandmarks
 from tusklite.methods.tusk.model import TUSK
@@ -14,8 +15,17 @@ from tusklite.methods.weights import KeypointModel, read_weights
 MODELS: tuple[type[KeypointModel], ...] = (TUSK, FactorizedLandmarks, ChannelwiseDetector)
 
 
+def _known_models() -> list[type[KeypointModel]]:
+    """The models of this package, then those of experiments that are kept elsewhere."""
+    experiments()  # which reads their files
+    found = list(MODELS)
+    for model in KeypointModel.__subclasses__():
+        found += [model] if model not in found and hasattr(model, "KIND") else []
+    return found
+
+
 def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> KeypointModel:
-    """Read a trained model of any method, ready to use.
+    """Read a trained model of any method, ready to use; of experiments in `$TUSKLITE_EXPERIMENTS`, too.
 
     Args:
         path: of a file that a model's `save` wrote.
@@ -31,8 +41,9 @@ def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Ke
         'TUSK'
     """
     about, _ = read_weights(path)
-    for model in MODELS:
+    models = _known_models()
+    for model in models:
         if about["format"] in (model.KIND, *model.FORMER_KINDS):
             return model.load(path, device)
-    known = ", ".join(repr(model.KIND) for model in MODELS)
+    known = ", ".join(repr(model.KIND) for model in models)
     raise ValueError(f"path: {path} holds {about['format']!r}; allowed are {known}")

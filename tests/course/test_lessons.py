@@ -177,7 +177,7 @@ def test_a_setting_goes_to_the_parameter_of_its_name_or_to_the_settings(
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ({"steems": 1}, ValueError, "^parameters: steems was given; allowed for tiny are profile, .*and the settings of mnist-hard: model.key"),
+        ({"steems": 1}, ValueError, "allowed for tiny are profile, .*, and the settings of mnist-hard: model.key"),
         ({"steems": 1, "depth": 2}, ValueError, "^parameters: depth, steems was given"),
         ({SETTINGS: {"steems": 1}}, ValueError, "^parameters: steems was given"),
         ({"seed": 3, "schedule.seed": 4}, ValueError, "^seed: 3 and 4 were given; allowed is one value"),

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 
 # What the library cannot do without, and what lessons and data want beside it.
-CORE = ("numpy", "scipy", "torch", "tqdm", "safetensors")
+CORE = ("numpy", "scipy", "torch", "tqdm", "safetensors", "filelock", "pillow")
 MORE = ("matplotlib", "scikit-learn", "mlxtend", "torchvision", "jupyterlab", "ipywidgets", "papermill", "nbconvert")
 
 
@@ -43,13 +43,13 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at Python, the libraries, the device, the folder of data, the digits and the folder for runs.
+    """Look at Python, the libraries, the device, the folder of data, the digits, the experiments, the folder for runs.
 
     Example:
         >>> [finding.name for finding in examine()][:2]
         ['python', 'libraries']
     """
-    return [_python(), _libraries(), _device(), _torchvision(), _data(), _digits(), _runs()]
+    return [_python(), _libraries(), _device(), _torchvision(), _data(), _digits(), _experiments(), _runs()]
 
 
 def _python() -> Finding:
@@ -111,12 +111,24 @@ def _digits() -> Finding:
         return Finding("digits", False, str(error))
 
 
+def _experiments() -> Finding:
+    from tusklite.experiments import experiments
+
+    try:
+        return Finding("experiments", True, ", ".join(sorted(experiments())))
+    except (ImportError, OSError, ValueError) as error:
+        return Finding("experiments", False, str(error))
+
+
 def _runs() -> Finding:
     from tusklite.places import runs_folder
 
-    folder = runs_folder()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(existing).free / 2**30
+    try:
+        folder = runs_folder()
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(existing).free / 2**30
+    except (OSError, ValueError) as error:
+        return Finding("runs", False, str(error))
     good = existing.is_dir() and os.access(existing, os.W_OK) and free > 1
     return Finding(
         "runs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -167,7 +169,7 @@ class Experiment(ABC, Generic[AnyMethod, AnySplits]):
     def data_line(self, preset: AnyPreset) -> str:
         """One line for the reader: which data a run uses, where from, the checksum."""
         about = self.describe(preset, self.splits(preset))
-        return f"data: {about['source']}, sha256 {str(about.get('sha256'))[:12]}"
+        return f"data: {about['source']}" + (f", sha256 {about['sha256'][:12]}…" if "sha256" in about else "")
 
     def preset(self, name: str, **overrides: object) -> AnyPreset:
         """A preset by name, with any of its settings changed.
@@ -198,8 +200,11 @@ _REGISTERED: dict[str, AnyExperiment] = {}
 def register(experiment: AnyExperiment) -> AnyExperiment:
     """Make an experiment known by its name: to `train`, to the command line, to the tables.
 
+    The same class of the same file may come again, as where a notebook's cell is run twice.
+
     Raises:
-        ValueError: another one of that name, or one that lacks something: presets, metrics or a table.
+        ValueError: another one of that name, a name that could name no file, or one that lacks something: presets,
+            metrics or a table.
         TypeError: no `Experiment`.
     """
     if not isinstance(experiment, Experiment):
@@ -211,11 +216,20 @@ def register(experiment: AnyExperiment) -> AnyExperiment:
     strangers = [preset for preset in experiment.presets if preset.experiment != experiment.name]
     if strangers or len(set(names)) < len(names):
         raise ValueError(f"presets: {names} were given; allowed are presets of {experiment.name!r}, each name once")
+    for word in (experiment.name, *names):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", word):
+            raise ValueError(f"name: {word!r} was given; allowed are letters, digits, - and _, 40 at most")
     known = _REGISTERED.get(experiment.name)
-    if known is not None and type(known).__qualname__ != type(experiment).__qualname__:
+    if known is not None and _origin(known) != _origin(experiment):
         raise ValueError(f"experiment: {experiment.name!r} was given; allowed is a name that no other one has")
     _REGISTERED[experiment.name] = experiment
     return experiment
+
+
+def _origin(experiment: AnyExperiment) -> tuple[str, str]:
+    """Where the class of an experiment is written: its file, or its module where it has none, and its name."""
+    kind = type(experiment)
+    return str(getattr(sys.modules.get(kind.__module__), "__file__", None) or kind.__module__), kind.__qualname__
 
 
 def registered() -> dict[str, AnyExperiment]:

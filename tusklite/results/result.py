@@ -42,7 +42,7 @@ def result_hash(result: Mapping[str, Any]) -> str:
     """Eight hex digits of all that decides a result: experiment, preset, every setting, data and device.
 
     Example:
-        >>> run = {"experiment": "toy", "preset": "ci", "configuration": {}, "data": {}, "device": "cpu"}
+        >>> run = {"experiment": "x", "preset": "ci", "configuration": {}, "data": {}, "device": "cpu"}
         >>> result_hash(run) == result_hash(run | {"seconds": 9.0}), result_hash(run) == result_hash(run | {"data": 1})
         (True, False)
     """
