@@ -59,6 +59,21 @@ def full_name(name: str, known: typing.Iterable[str]) -> str:
     raise ValueError(f"setting: {name!r} was given; allowed are {', '.join(known) or 'none'}")
 
 
+def short_names(names: typing.Iterable[str], known: typing.Iterable[str]) -> dict[str, str]:
+    """What to call settings in a title: the last word where it stands for one setting alone, else the full name.
+
+    Example:
+        >>> short_names(["schedule.steps"], ["schedule.steps", "model.width"])
+        {'schedule.steps': 'steps'}
+    """
+    words = [each.rpartition(".")[2] for each in known]
+    shortened = {}
+    for name in names:
+        word = name.rpartition(".")[2]
+        shortened[name] = word if words.count(word) <= 1 else name
+    return shortened
+
+
 def plain(value: object) -> object:
     """A number of NumPy or torch as Python's own, lists as tuples; anything else as it is.
 

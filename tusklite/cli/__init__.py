@@ -58,7 +58,7 @@ def main(words: list[str] | None = None) -> int:
         arguments = parser().parse_args(words)
         _import_ahead(COMMANDS[arguments.command])
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]  # it needs the first argument alone
             return arguments.act(arguments)
     except KeyboardInterrupt as interruption:
         print(f"\ntusklite: {str(interruption) or 'stopped'}", file=sys.stderr)

@@ -57,6 +57,6 @@ def _show(metrics: Path) -> None:
     from tusklite.results import comparison
 
     result: Any = read_json(metrics)
-    of = experiments().get(result.get("experiment")) if isinstance(result, dict) else None
+    of = experiments().get(str(result.get("experiment"))) if isinstance(result, dict) else None
     if of is not None and all(isinstance(result.get(name), dict) for name in ("metrics", "paper")):
         print(comparison(result, of.metrics))

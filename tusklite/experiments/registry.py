@@ -73,9 +73,11 @@ def _run_file(name: str, path: Path) -> None:
         del sys.modules[name]
         if not isinstance(error, Exception):
             raise
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(path) else (lines or ["?"])[-1]
-        raise ImportError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            line = error.lineno
+        raise ImportError(f"{path}, line {line or '?'}: {type(error).__name__}: {error}") from error
 
 
 def get_experiment(name: str) -> AnyExperiment:
