@@ -9,6 +9,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from preset_words import by_last_word
@@ -269,3 +270,86 @@ def test_a_finished_run_is_scored_again_but_not_trained_again(ci_run: tuple) -> 
     assert shown_again == shown[-1:]
     assert again["metrics"] == result["metrics"]
     assert (folder / "log.jsonl").read_bytes() == log
+
+
+# --- values that would eat the machine, or that only fail in the middle of a training --------------------------
+
+
+@pytest.mark.parametrize(
+    ("experiment", "setting", "allowed"),
+    [
+        ("mnist-hard", {"levels": 20}, "levels: 20 was given; allowed is an integer from 1 to 8"),
+        ("mnist-hard", {"window": 999}, "window: 999 was given; allowed is an odd integer from 1 to 99"),
+        ("mnist-hard", {"width": 10**6}, "width: 1000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"batch": 10**9}, "batch: 1000000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"steps": 10**15}, "steps: 1000000000000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"workers": 10**4}, "workers: 10000 was given; allowed is an integer from 0 to 64"),
+        ("mnist-hard", {"over_prototypes": 10**7}, "over_prototypes: 10000000 was given; allowed is an integer from"),
+        ("mnist-hard", {"projections": 10**9}, "projections: 1000000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"memory": 10**12}, "memory: 1000000000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"recluster_scenes": 10**9}, "recluster_scenes: 1000000000 was given; allowed is an integer"),
+        ("mnist-hard", {"prototype_steps": 10**9}, "prototype_steps: 1000000000 was given; allowed is an integer"),
+        ("mnist-hard", {"background_window": 10**6 + 1}, "background_window: 1000001 was given; allowed is an odd"),
+        ("mnist-hard", {"keypoints": 10**6}, "keypoints: 1000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"prototypes": 10**8}, "prototypes: 100000000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"descriptor_channels": 10**8}, "descriptor_channels: 100000000 was given; allowed is an int"),
+        ("mnist-hard", {"stem": 10**5}, "stem: 100000 was given; allowed is an integer from 1 to"),
+        ("mnist-hard", {"train_scenes": 10**15}, "train_scenes: 1000000000000000 was given; allowed is an integer"),
+        ("mnist-hard", {"test_scenes": 10**12}, "test_scenes: 1000000000000 was given; allowed is an integer from 1"),
+        ("thewlis-aflw", {"landmarks": 10**7}, "landmarks: 10000000 was given; allowed is an integer from 1 to"),
+        ("thewlis-aflw", {"image_size": 10**6}, "image_size: 1000000 was given; allowed is an integer from 1 to"),
+        ("thewlis-aflw", {"regressor_views": 10**6}, "regressor_views: 1000000 was given; allowed is an integer from"),
+        ("thewlis-aflw", {"few_label_views": 10**9}, "few_label_views: 1000000000 was given; allowed is an integer"),
+        ("thewlis-aflw", {"few_label_draws": 10**9}, "few_label_draws: 1000000000 was given; allowed is an integer"),
+        ("thewlis-aflw", {"pool": 10**9}, "pool: 1000000000 was given; allowed is an integer from 1 to"),
+        ("thewlis-digits", {"score_views": 10**9}, "score_views: 1000000000 was given; allowed is an integer from 1"),
+    ],
+)
+def test_what_would_eat_the_machine_is_refused(experiment: str, setting: dict[str, object], allowed: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(allowed)}"):
+        get_preset(experiment, "lite", **setting)
+
+
+@pytest.mark.parametrize(("experiment", "name"), PRESETS)
+def test_every_whole_number_of_a_preset_has_an_upper_bound(experiment: str, name: str) -> None:
+    preset = get_preset(experiment, name)
+    whole = {setting: value for setting, value in preset.settings().items() if type(value) is int}
+    assert len(whole) > 12
+    for setting in whole:
+        with pytest.raises(
+            ValueError, match=rf"^{setting.rpartition('.')[2]}: .* was given; allowed is an (odd )?integer"
+        ):
+            preset.with_settings({setting: 10**18 + 1})
+
+
+@pytest.mark.parametrize(("experiment", "name"), PRESETS)
+def test_numbers_of_numpy_become_plain_ones(experiment: str, name: str) -> None:
+    preset = get_preset(experiment, name)
+    for part in preset.parts().values():
+        numbers = {
+            field.name: value
+            for field in dataclasses.fields(part)
+            if type(value := getattr(part, field.name)) in (int, float)
+        }
+        given = {
+            name: np.int64(value) if isinstance(value, int) else np.float64(value) for name, value in numbers.items()
+        }
+        again = dataclasses.replace(part, **given)
+        assert again == part
+        assert {name: type(getattr(again, name)) for name in numbers} == {
+            name: type(value) for name, value in numbers.items()
+        }
+        json.dumps(dataclasses.asdict(again))
+    assert get_preset(experiment, name, seed=np.int64(7), log_every=torch.tensor(3)).overrides == {
+        "schedule.seed": 7,
+        "schedule.log_every": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "settings", [{"recluster_scenes": 1}, {"train_scenes": 5}, {"keypoints": 1, "recluster_scenes": 50}]
+)
+def test_scenes_too_few_to_be_clustered_are_refused_at_the_start(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"^recluster_scenes: \d+ of \d+ scenes were given; allowed are so many that"):
+        new_training(get_preset("mnist-hard", "ci", **settings))
+    new_training(get_preset("mnist-hard", "paper", **settings))  # which clusters nothing

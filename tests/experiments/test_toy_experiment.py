@@ -59,6 +59,7 @@ def test_no_other_file_knows_of_it() -> None:
     assert not [file.name for file in files if known.search(file.read_text(encoding="utf-8"))]
 
 
+@pytest.mark.slow
 def test_it_is_trained_interrupted_resumed_recorded_and_shown(here: dict[str, str], tmp_path: Path) -> None:
     trained = tusklite(here, "train", "toy", "--preset", "ci")
     assert trained.stdout.splitlines()[0].startswith("data: noisy squares, sha256 ")
@@ -94,6 +95,7 @@ def test_it_is_trained_interrupted_resumed_recorded_and_shown(here: dict[str, st
     assert json.loads(recorded.read_text()) == result
 
 
+@pytest.mark.slow
 def test_it_is_trained_by_the_name_of_its_file_alone(here: dict[str, str], tmp_path: Path) -> None:
     alone = {name: value for name, value in here.items() if name != "TUSKLITE_EXPERIMENTS"}
     words = ["--preset", "ci", "--set", "steps=5", "--seed", "3", "--quiet"]
@@ -107,6 +109,7 @@ def test_it_is_trained_by_the_name_of_its_file_alone(here: dict[str, str], tmp_p
     assert "experiment: 'toy' was given; allowed are 'mnist-hard'" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_doctor_lists_it_and_its_weights_can_be_loaded(here: dict[str, str], tmp_path: Path) -> None:
     tusklite(here, "train", "toy", "--preset", "ci", "--set", "steps=5", "--quiet", "--run-dir", tmp_path / "run")
     assert "ok  experiments: mnist-hard, thewlis-aflw, thewlis-digits, toy\n" in tusklite(here, "doctor").stdout

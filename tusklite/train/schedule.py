@@ -43,15 +43,21 @@ class Schedule:
     evaluate_every: int = 100
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        for name in ("steps", "log_every", "checkpoint_every", "evaluate_every"):
-            require_integer(name, getattr(self, name), low=1, high=10**9)
-        require_integer("batch", self.batch, low=1, high=65_536)
-        require_integer("workers", self.workers, low=0, high=64)
-        require_integer("seed", self.seed, low=0, high=2**32 - 1)
-        require_integer("warmup", self.warmup, low=0, high=10**9)
+        """Refuse values out of range; numbers of NumPy become plain ones."""
+        plain: dict[str, object] = {
+            name: require_integer(name, getattr(self, name), low=low, high=high)
+            for name, low, high in (
+                *((name, 1, 10**9) for name in ("steps", "log_every", "checkpoint_every", "evaluate_every")),
+                ("batch", 1, 65_536),
+                ("workers", 0, 64),
+                ("seed", 0, 2**32 - 1),
+                ("warmup", 0, 10**9),
+            )
+        }
         for name in ("constant_until", "final_rate"):
-            require_number(name, getattr(self, name), high=1.0)
+            plain[name] = require_number(name, getattr(self, name), high=1.0)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         require_choice("precision", self.precision, ("float32", "bfloat16"))
         require_choice("device", str(self.device).split(":")[0], ("auto", "cuda", "mps", "cpu"))
         if not isinstance(self.compile, bool):

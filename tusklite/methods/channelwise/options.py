@@ -29,10 +29,11 @@ class ChannelwiseOptions:
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        for name in ("equivariance", "diversity"):
-            require_number(name, getattr(self, name))
-        require_integer("pool", self.pool, low=1)
+        """Refuse values out of range; numbers of NumPy become plain ones."""
+        plain: dict[str, object] = {"pool": require_integer("pool", self.pool, low=1, high=4096)}
+        plain |= {name: require_number(name, getattr(self, name)) for name in ("equivariance", "diversity")}
         for name in ("reconstruction", "learning_rate"):
-            require_number(name, getattr(self, name), open_low=True)
+            plain[name] = require_number(name, getattr(self, name), open_low=True)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         require_choice("warp", self.warp, tuple(WARPS))

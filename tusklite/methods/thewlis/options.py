@@ -39,17 +39,19 @@ class ThewlisOptions:
     weight_decay: float = 5e-4
 
     def __post_init__(self) -> None:
-        """Refuse values out of range; lists, as JSON gives them, become tuples."""
-        for name in ("alignment", "diversity", "shift", "weight_decay"):
-            require_number(name, getattr(self, name))
-        require_number("learning_rate", self.learning_rate, open_low=True)
-        require_integer("pool", self.pool, low=1)
+        """Refuse values out of range; lists, as JSON gives them, become tuples, numbers of NumPy plain ones."""
+        plain: dict[str, object] = {
+            name: require_number(name, getattr(self, name))
+            for name in ("alignment", "diversity", "shift", "weight_decay")
+        }
+        plain["learning_rate"] = require_number("learning_rate", self.learning_rate, open_low=True)
+        plain["pool"] = require_integer("pool", self.pool, low=1, high=4096)
         for name in ("first_warp", "second_warp"):
             require_choice(name, getattr(self, name), list(WARPS))
         if not isinstance(self.zooms, tuple | list):
             raise TypeError(f"zooms: {self.zooms!r} was given; allowed is a smallest and a largest value")
-        for value in self.zooms:
-            require_number("zooms", value, open_low=True, high=2.0)
+        plain["zooms"] = tuple(require_number("zooms", value, open_low=True, high=2.0) for value in self.zooms)
         if len(self.zooms) != 2 or self.zooms[0] > self.zooms[1]:
             raise ValueError(f"zooms: {self.zooms} was given; allowed is a smallest and a largest value")
-        object.__setattr__(self, "zooms", tuple(self.zooms))
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)

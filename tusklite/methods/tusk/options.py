@@ -89,15 +89,12 @@ class TUSKOptions:
     decode_share: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        weights = (
-            "kmeans",
-            "heatmap_equivariance",
-            "feature_equivariance",
-            "descriptor_equivariance",
-        )
-        for name in (*weights, "background", "information", "neighbour_information"):
-            require_number(name, getattr(self, name))
+        """Refuse values out of range, and those that would eat the machine; numbers of NumPy become plain ones."""
+        plain: dict[str, object] = {}
+        for name in ("kmeans", "heatmap_equivariance", "feature_equivariance", "descriptor_equivariance"):
+            plain[name] = require_number(name, getattr(self, name))
+        for name in ("background", "information", "neighbour_information"):
+            plain[name] = require_number(name, getattr(self, name))
         for name in (
             "reconstruction",
             "learning_rate",
@@ -105,18 +102,29 @@ class TUSKOptions:
             "inverse_temperature",
             "kmeans_inverse_temperature",
         ):
-            require_number(name, getattr(self, name), open_low=True)
+            plain[name] = require_number(name, getattr(self, name), open_low=True)
         for name in ("count_momentum", "clustering_from", "decode_share"):
-            require_number(name, getattr(self, name), high=1.0)
+            plain[name] = require_number(name, getattr(self, name), high=1.0)
         if not isinstance(self.recluster_at, tuple):
             raise TypeError(f"recluster_at: {self.recluster_at!r} was given; allowed is a tuple of numbers")
-        for fraction in self.recluster_at:
+        plain["recluster_at"] = tuple(
             require_number("recluster_at", fraction, low=self.clustering_from, high=1.0)
-        for name in ("projections", "memory", "recluster_scenes"):
-            require_integer(name, getattr(self, name), low=1)
-        for name in ("prototype_steps", "over_prototype_steps", "over_prototypes"):
-            require_integer(name, getattr(self, name), low=0)
-        require_integer("background_window", self.background_window, low=1, odd=True)
+            for fraction in self.recluster_at
+        )
+        for name, low, high in (
+            ("projections", 1, 10_000),
+            ("memory", 1, 200_000),
+            ("recluster_scenes", 1, 20_000),
+            ("prototype_steps", 0, 1000),
+            ("over_prototype_steps", 0, 1000),
+            ("over_prototypes", 0, 300),  # merging them takes memory by the cube
+        ):
+            plain[name] = require_integer(name, getattr(self, name), low=low, high=high)
+        plain["background_window"] = require_integer(
+            "background_window", self.background_window, low=1, high=99, odd=True
+        )
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         require_choice("warp", self.warp, tuple(WARPS))
         require_choice("reconstruction_loss", self.reconstruction_loss, RECONSTRUCTION_LOSSES)
         for name in ("perceptual_network", "perceptual_weights"):
