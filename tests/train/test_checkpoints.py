@@ -161,8 +161,10 @@ class Trap:
 def test_loading_runs_no_code_of_the_file(tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     save_checkpoint(tmp_path, state_at(3) | {"trap": Trap(sprung)})
-    with pytest.raises(ValueError, match=f"{NAME} .UnpicklingError"):
+    with pytest.raises(ValueError, match=f"{NAME} .UnpicklingError") as refused:
         load_checkpoint(tmp_path)
+    assert "weights_only" not in str(refused.value)  # which PyTorch advises to set to False: it would spring the trap
+    assert "its content is none of plain values and tensors" in str(refused.value)
     assert not sprung.exists()
     torch.load(tmp_path / NAME, weights_only=False)
     assert sprung.exists()  # the trap works

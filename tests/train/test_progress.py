@@ -153,3 +153,19 @@ def test_the_last_look_comes_after_the_block(tmp_path: Path) -> None:
 def test_a_log_that_never_comes_is_nothing(tmp_path: Path) -> None:
     with follow_log(tmp_path / "log.jsonl", pytest.fail, every=0.001):
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "stray", [b"5", b'{"a": 1}', b"\xff\xfe", b"[" * 100_000, b'{"step": 3}', b"null"], ids=range(6)
+)
+def test_a_followed_line_that_is_no_record_is_passed_over(tmp_path: Path, stray: bytes) -> None:
+    path, shown = tmp_path / "log.jsonl", []
+    with follow_log(path, shown.append, every=60):
+        path.write_bytes(line(RECORDS[0]) + stray + b"\n" + line(RECORDS[1]))
+    assert shown == RECORDS[:2]
+
+
+def test_a_folder_in_the_place_of_a_log_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").mkdir()
+    with follow_log(tmp_path / "log.jsonl", pytest.fail, every=60):
+        pass

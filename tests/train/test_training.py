@@ -8,14 +8,13 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from line_training import TWELVE, Line, Pictures, weights
 from torch import Tensor, nn
 
 from tusklite import losses
@@ -28,73 +27,6 @@ from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.train.checkpoints import NAME, load_checkpoint
 from tusklite.train.loop import LOG, TrainingInterrupted, choose_device, device_name, fit, peak_memory_mb
 from tusklite.train.schedule import Schedule
-
-
-class Pictures:
-    """Eleven pictures of 2 x 3 pixels."""
-
-    reads_files = False
-
-    def __init__(self, source: str = "made up") -> None:
-        self.image = torch.rand(11, 1, 2, 3, generator=torch.Generator().manual_seed(4))
-        self.source = source
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    def scenes(self, indices: Tensor) -> SimpleNamespace:
-        return SimpleNamespace(image=self.image[indices])
-
-    def describe(self) -> dict[str, object]:
-        return {"source": self.source, "sha256": "0", "where": "anywhere"}
-
-    def identity(self) -> dict[str, object]:
-        return {"source": self.source, "sha256": "0"}
-
-
-class Line(nn.Module):
-    """The smallest method: the sum of the pixels from all of them but those that chance leaves out."""
-
-    def __init__(self, rate: float = 0.1, stray: Callable[[int], None] = lambda step: None) -> None:
-        super().__init__()
-        self.linear = nn.Linear(6, 1)
-        nn.init.constant_(self.linear.weight, 0.2)
-        nn.init.zeros_(self.linear.bias)
-        self.rate, self.stray = rate, stray
-        self.precision = torch.float64
-        self.compiled = 0
-
-    def compile_networks(self) -> None:
-        self.compiled += 1
-
-    def identity(self) -> dict[str, object]:
-        return {"rate": self.rate, "parts": (1, 2)}
-
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"network": torch.optim.Adam(self.parameters(), lr=self.rate)}
-
-    def phase(self, step: int) -> str:
-        return "early" if step < 5 else "late"
-
-    def before_step(self, step: int, data: Pictures) -> dict[str, object]:
-        return {"of": len(data)} if step == 5 else {}
-
-    def training_step(self, batch: Batch, optimizers: dict) -> dict[str, Tensor]:
-        self.stray(batch.step)
-        flat = batch.images.flatten(1)
-        left = nn.functional.dropout(flat, training=self.training)  # drawn from torch's own generator
-        loss = nn.functional.mse_loss(self.linear(left)[:, 0], flat.sum(1))
-        optimizers["network"].zero_grad()
-        loss.backward()
-        optimizers["network"].step()
-        return {"error": loss.detach()}
-
-
-TWELVE = Schedule(steps=12, batch=4, seed=3, warmup=4, device="cpu", log_every=2, checkpoint_every=4, evaluate_every=5)
-
-
-def weights(method: nn.Module) -> dict[str, list]:
-    return {name: tensor.tolist() for name, tensor in method.state_dict().items()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -351,7 +283,9 @@ def test_a_log_that_a_kill_left_is_trimmed(left_alone: tuple[Line, Path], tmp_pa
     for _ in range(5):
         fit(method, Pictures(), TWELVE, tmp_path, minutes=1e-9)
     kept = (tmp_path / LOG).read_text()
+    clock = {"of": 12, "seconds": 1.0}
     beyond = [{"step": 5, "event": {"of": 11}}, {"step": 6, "error": 1.0}, {"step": 7, "error": 1.0}]
+    beyond = [record | clock for record in beyond]
     (tmp_path / LOG).write_text(kept + "".join(json.dumps(record) + "\n" for record in beyond) + '{"step": 8, "err')
     result = fit(method, Pictures(), TWELVE, tmp_path)
     assert timeless(logged(tmp_path)) == timeless(logged(left_alone[1])) == timeless(result.log)
@@ -359,7 +293,7 @@ def test_a_log_that_a_kill_left_is_trimmed(left_alone: tuple[Line, Path], tmp_pa
 
 
 def test_a_log_without_a_checkpoint_begins_anew(left_alone: tuple[Line, Path], tmp_path: Path) -> None:
-    (tmp_path / LOG).write_text('{"step": 1, "error": 9.0}\n{"step": 2, "er')
+    (tmp_path / LOG).write_text('{"step": 1, "of": 12, "seconds": 1.0, "error": 9.0}\n{"step": 2, "er')
     torch.manual_seed(8)
     fit(Line(), Pictures(), TWELVE, tmp_path)
     assert timeless(logged(tmp_path)) == timeless(logged(left_alone[1]))

@@ -240,7 +240,7 @@ def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
         for name in sorted(old.keys() | new.keys()):
             yield from _differences(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
     elif old != new:
-        yield f"{path}: {old} there, {new} now"
+        yield f"{path or 'identity'}: {old} there, {new} now"
 
 
 @contextmanager

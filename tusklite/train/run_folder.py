@@ -84,9 +84,10 @@ def new_folder(parent: Path, name: str) -> Path:
             folder.mkdir()
         except FileExistsError:
             number += 1
-        except OSError as reason:
+        except (OSError, ValueError) as reason:  # ValueError: a NUL in the name
+            said = getattr(reason, "strerror", None) or reason
             raise ValueError(
-                f"run_dir: {folder} was given; allowed is a folder that can be made and written ({reason.strerror})"
+                f"run_dir: {folder} was given; allowed is a folder that can be made and written ({said})"
             ) from reason
         else:
             return folder
