@@ -147,12 +147,12 @@ def train(
     """
     if minutes is not None:
         require_number("minutes", minutes, open_low=True)
+    device = choose_device(preset.schedule.device)
     folder = Path(run_dir) if run_dir is not None else runs_folder() / run_name(preset)
     experiment = get_experiment(preset.experiment)
     splits, method = experiment.splits(preset), experiment.method(preset)
     if record:
-        device = device_name(choose_device(preset.schedule.device))
-        require_recordable(results_folder(), _configured(preset, splits, device))
+        require_recordable(results_folder(), _configured(preset, splits, device_name(device)))
     with owned_folder(folder, "run"):
         fitted = fit(
             method,
