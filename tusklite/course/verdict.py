@@ -157,16 +157,20 @@ def close(result: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
     return torch.allclose(result.detach().to(wanted.dtype), wanted, rtol=tolerance, atol=tolerance)
 
 
+def _default_device() -> torch.device:
+    return torch.empty(0).device  # torch's own getter fails before 2.7 once a default was taken back
+
+
 def _set_default_device(device: torch.device) -> None:
     # torch's own setter takes note of each call, and slows every tensor down from then on.
-    if device != torch.get_default_device():
+    if device != _default_device():
         torch.set_default_device(None if device.type == "cpu" else device)
 
 
 # What a piece of code can set for all that comes after it: how to read it, and how to set it back.
 SETTINGS: tuple[tuple[Callable[[], object], Callable[[object], object]], ...] = (
     (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, _set_default_device),
+    (_default_device, _set_default_device),
     (torch.get_num_threads, torch.set_num_threads),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
