@@ -14,6 +14,9 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch import Tensor
 
+# It registers itself when it is imported, and the tests of it do that in processes of their own.
+collect_ignore = ["experiments/toy_experiment.py"]
+
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
