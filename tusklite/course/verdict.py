@@ -158,7 +158,7 @@ def close(result: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
 
 
 def _default_device() -> torch.device:
-    return torch.empty(0).device  # torch's own getter fails before 2.7 once a default was taken back
+    return torch.empty(0).device  # torch's own getter fails in 2.6 once a default was taken back
 
 
 def _set_default_device(device: torch.device) -> None:

@@ -61,7 +61,9 @@ def spatial_softmax(logits: Tensor) -> Tensor:
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
     require_tensor("logits", logits, ("B", "K", "H", "W"))
-    return logits.flatten(2).softmax(dim=-1).view_as(logits)
+    # On a CPU torch 2.6 rounds half precision in between, too.
+    probs = logits.flatten(2).softmax(dim=-1, dtype=at_least_single(logits.dtype))
+    return probs.view_as(logits).to(logits.dtype)
 
 
 def soft_argmax(probs: Tensor) -> Tensor:
