@@ -60,8 +60,8 @@ class ThinPlateSpline:
 
         Example:
             >>> corners = torch.tensor([[[-1.0, -1], [1, -1], [0, 1]]])
-            >>> fit_tps(corners, 2 * corners)(torch.tensor([[[0.0, 0.25]]]))
-            tensor([[[0.0000, 0.5000]]])
+            >>> fit_tps(corners, 2 * corners)(torch.tensor([[[0.25, 0.125]]]))
+            tensor([[[0.5000, 0.2500]]])
         """
         self._require_points(points)
         if self._is_half():
@@ -209,9 +209,9 @@ def fit_tps(source: Tensor, target: Tensor, regularization: float = 0.0) -> Thin
     Example:
         >>> square = torch.tensor([[[-1.0, -1], [1, -1], [-1, 1], [1, 1], [0, 0]]])
         >>> target = square.clone()
-        >>> target[0, 4, 0] = 0.25
+        >>> target[0, 4] = torch.tensor([0.25, -0.5])
         >>> fit_tps(square, target)(square)[0, 4]
-        tensor([0.2500, 0.0000])
+        tensor([ 0.2500, -0.5000])
     """
     tps, wanted = solve_tps(source, target, regularization)
     with torch.no_grad():
