@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from toy_file import TOY
 
 from tusklite.experiments import base
-
-TOY = Path(__file__).parents[1] / "experiments" / "toy_experiment.py"
 
 
 @pytest.fixture

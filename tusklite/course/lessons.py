@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -106,6 +107,7 @@ def run_notebook(
     from nbconvert import HTMLExporter
 
     lesson = notebook_path(name)
+    _require_text("notebook", lesson)
     notebook = read_notebook(lesson)
     known = _parameters_in(notebook, lesson)
     given = checked_parameters(parameters, known, lesson.stem)
@@ -141,9 +143,21 @@ def _run_folder(
         raise ValueError(f"run_dir: {str(run_dir)!r} and {wanted!r} were given; allowed is one value")
     chosen = run_dir if run_dir is not None else wanted
     if chosen is not None and chosen != "":
+        _require_text("run_dir", Path(str(chosen)).resolve())
         return writable_folder(str(chosen)).resolve()
     moment, title = time.strftime("%Y%m%d-%H%M%S"), lesson.stem.split("_", 1)[-1].replace("_", "-")
     return new_folder(runs_folder(), f"{moment}-{title}-{profile_of(known, given)}").resolve()
+
+
+def _require_text(name: str, path: Path) -> None:
+    """Refuse a path that no notebook can state, as where the system's encoding cannot read it."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as reason:
+        raise ValueError(
+            f"{name}: {str(path)!a} was given; allowed is a path of letters that the system's encoding "
+            f"({sys.getfilesystemencoding()}) can read"
+        ) from reason
 
 
 def _require_no_source(executed: Path, lesson: Path) -> None:
@@ -192,7 +206,8 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
                 progress_bar=False,
                 log_output=False,
                 cwd=str(folder),
-                extra_arguments=["--log-level=40"],  # kernels warn about their transport on a reader's terminal
+                # Kernels speak of their transport on a reader's terminal, above all where Ctrl-C ends them.
+                extra_arguments=["--log-level=50"],
             )
     except papermill.PapermillExecutionError as error:
         said = f"{error.ename}: {error.evalue}".splitlines()[0]
