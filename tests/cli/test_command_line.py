@@ -16,8 +16,10 @@ import tusklite.data
 from tusklite import experiments, losses, places
 from tusklite.cli import doctor, main
 from tusklite.data import load_digits
+from tusklite.experiments import Preset
 from tusklite.experiments.mnist_hard import DEPARTURES
 from tusklite.experiments.tables import tables
+from tusklite.methods.base import NonFiniteLoss
 from tusklite.settings import full_name
 from tusklite.train.loop import FitResult
 
@@ -230,6 +232,64 @@ def test_departures_trains_each_one_that_is_named(
         assert run.how["resume"]
         assert run.how["record"]
     assert "without cross-entropy" in capsys.readouterr().out
+
+
+def test_departures_that_are_recorded_are_not_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUSKLITE_RESULTS", str(tmp_path))
+    monkeypatch.setattr(experiments, "recorded", lambda preset: tmp_path / "there.json")
+    monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert main(["departures", "cross-entropy"]) == 0
+    assert capsys.readouterr().out == f"without cross-entropy\nrecorded already: {tmp_path / 'there.json'}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            NonFiniteLoss("step 7: kmeans is not finite"),
+            "step 7: kmeans is not finite; the last good checkpoint stays in ",
+        ),
+        (
+            MemoryError(),
+            "memory ran out; a smaller schedule.batch (now 16) needs less, and the last checkpoint stays in ",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried"),
+            "memory ran out; a smaller schedule.batch (now 16) needs ",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), "memory ran out; a smaller schedule.batch "),
+    ],
+)
+def test_a_departure_that_fails_ends_in_one_line_and_the_next_one_is_trained(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    trained: list[str] = []
+
+    def train(preset: Preset, run_dir: Path, **_: object) -> dict[str, object]:
+        trained.append(run_dir.name)
+        if len(trained) == 1:
+            raise error
+        return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}}
+
+    monkeypatch.setattr(experiments, "train", train)
+    monkeypatch.setattr(experiments, "recorded", lambda preset: None)
+    assert main(["departures", "cross-entropy", "position removal"]) == 1
+    output = capsys.readouterr()
+    assert output.err.startswith(f"tusklite: {said}")
+    assert output.err.count("\n") == 1
+    assert trained == ["without-cross-entropy-seed0", "without-position-removal-seed0"]
+    assert "both" in output.out
+
+
+def test_an_error_that_is_a_fault_of_ours_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise RuntimeError("a tensor of another shape")
+
+    monkeypatch.setattr(experiments, "train", train)
+    with pytest.raises(RuntimeError, match="a tensor of another shape"):
+        main(TRAIN)
 
 
 # --- run, results, doctor ----------------------------------------------------------------------------------
