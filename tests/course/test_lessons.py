@@ -273,6 +273,18 @@ def test_every_parameter_of_every_lesson_can_be_given(path: Path) -> None:
         assert checked_parameters({name: value}, known, path.stem) == ({name: value} if value != {} else {})
 
 
+@pytest.mark.parametrize("name", ["run_dir", "faces_run", "digit_runs"])
+def test_folders_of_runs_are_meant_from_where_the_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = parameters_of(f"{name} = None\nword_run = 3\nelsewhere = None")
+    given = checked_parameters({name: "runs/mine", "word_run": 4, "elsewhere": "runs/mine"}, known, "tiny")
+    assert given == {name: str(tmp_path / "runs" / "mine"), "word_run": 4, "elsewhere": "runs/mine"}
+    assert checked_parameters({name: str(tmp_path)}, known, "tiny") == {name: str(tmp_path)}
+    assert checked_parameters({name: None}, known, "tiny") == {name: None}
+
+
 # --- where it lands ----------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tusklite.arguments import require_choice, require_integer
@@ -81,7 +82,8 @@ def checked_parameters(
     """What a lesson gets: parameters that it has, and in its `settings` what its experiment's preset has.
 
     Args:
-        parameters: values by name; a setting by its full or short name.
+        parameters: values by name; a setting by its full or short name. Folders of runs, which are called `run_dir`, or
+            end in `_run` or `_runs`, are meant from the current folder.
         known: the lesson's own parameters. The help of `settings` names the experiment in quotes, first of all.
         lesson: its name, for the message.
 
@@ -114,7 +116,7 @@ def checked_parameters(
         setting = None if name in known else full_name(name, settings)
         word = name if setting is None else setting.rpartition(".")[2]
         if word in known and (setting is None or full_name(word, settings) == setting):
-            _put(own, word, value)  # a lesson's own parameter is not also a setting of another value
+            _put(own, word, _full_path(word, value))  # a lesson's own parameter is not also a setting of another value
         else:
             _put(more, str(setting), value)
     for name, value in own.items():
@@ -123,6 +125,13 @@ def checked_parameters(
         meant = {name: value for name, value in own.items() if value is not None and _is_setting(name, settings)}
         preset.with_settings(meant | more)
     return own | {SETTINGS: more} if more else own
+
+
+def _full_path(name: str, value: object) -> object:
+    """The folder of a run from the root on: the cells of a lesson run in another folder than the one it is given in."""
+    if isinstance(value, str) and value and (name == "run_dir" or name.endswith(("_run", "_runs"))):
+        return str(Path(value).expanduser().resolve())
+    return value
 
 
 def _put(values: dict[str, object], name: str, value: object) -> None:
