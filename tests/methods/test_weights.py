@@ -134,7 +134,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     known = "'tusklite-tusk', 'tusklite-thewlis', 'tusklite-channelwise'"
     with pytest.raises(ValueError, match=f"^{re.escape(f'path: {path} holds {chr(39)}tusklite-slots{chr(39)}; ')}"):
         load(path)
-    with pytest.raises(ValueError, match=f"allowed are {known}$"):
+    with pytest.raises(ValueError, match=f"allowed are {known}"):
         load(path)
 
 

@@ -32,34 +32,48 @@ SETTINGS = {
 
 # The same command in a process that is killed where a checkpoint is most at risk, when it is written for the nth time.
 KILLED_WHILE_WRITING = """
-import io, os, runpy, signal, sys
-import torch
+import os, runpy, signal, sys
+from pathlib import Path
 place, nth = sys.argv[1], int(sys.argv[2])
-save, replace, written = torch.save, os.replace, 0
+open_file, replace, written = Path.open, os.replace, 0
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
-def spoilt_save(content, file):
+class HalfWritten:
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+    def write(self, content):
+        self.file.write(content[: len(content) // 2])
+        self.file.flush()
+        kill()
+
+def spoilt_open(path, mode="r", *how, **named):
     global written
-    written += 1
-    if written == nth and place == "half written":
-        whole = io.BytesIO()
-        save(content, whole)
-        file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
-        file.flush()
-        kill()
-    save(content, file)
-    if written == nth and place == "before the renames":
-        kill()
+    file = open_file(path, mode, *how, **named)
+    if (path.name, mode) == ("checkpoint.pt.partial", "wb"):
+        written += 1
+        if written == nth and place == "half written":
+            return HalfWritten(file)
+    return file
 
 def spoilt_replace(source, target):
+    of_checkpoint = Path(target).name in ("checkpoint.pt", "checkpoint-previous.pt")
+    if of_checkpoint and written == nth and place == "before the renames":
+        kill()
     replace(source, target)
-    if written == nth and place == "between the renames":
-        assert str(target).endswith("checkpoint-previous.pt"), target
+    if of_checkpoint and written == nth and place == "between the renames":
+        assert Path(target).name == "checkpoint-previous.pt", target
         kill()
 
-torch.save, os.replace = spoilt_save, spoilt_replace
+Path.open, os.replace = spoilt_open, spoilt_replace
 sys.argv = ["tusklite", *sys.argv[3:]]
 runpy.run_module("tusklite", run_name="__main__")
 """
