@@ -14,8 +14,9 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch import Tensor
 
-# It registers itself when it is imported, and the tests of it do that in processes of their own.
-collect_ignore = ["experiments/toy_experiment.py"]
+# The toy registers itself when it is imported, and its tests do that in processes of their own; files of fixtures share
+# one name, and have no doctests.
+collect_ignore = ["experiments/toy_experiment.py", "conftest.py", "cli/conftest.py", "data/conftest.py"]
 
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
