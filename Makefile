@@ -78,7 +78,8 @@ results: setup  ## write the tables of recorded results into README.md
 equations: setup  ## write the index of equations again, from the docstrings
 	$(VENV) site/equations.py
 
-mutants: setup  ## change the core by small faults, one at a time: how many do the tests find?
+mutants: setup  ## put small faults into the core, one at a time, and see the tests notice: about 20 minutes
+	$(VENV) -m pip install --quiet "mutmut>=3.8,<4"
 	$(VENV) tests/mutants.py
 
 lock:  ## write requirements.lock again from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade takes the newest versions)
@@ -86,7 +87,7 @@ lock:  ## write requirements.lock again from pyproject.toml (needs uv; LOCK_FLAG
 		--custom-compile-command "make lock" --extra course --extra test $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
 
 clean:  ## remove caches and build products; environments, runs/ and results/ stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build dist mutants *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find benchmarks notebooks tests tusklite -name __pycache__ -prune -exec rm -rf {} +
 	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
 

@@ -251,17 +251,25 @@ def _work_out_of_place(extractor: torch.fx.GraphModule) -> None:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     """A state dict from a file of tensors; nothing in the file is run."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise FileNotFoundError(f"weights: no file at {path}")
     try:
+        path.open("rb").close()  # safetensors calls a file that may not be read a missing one
+    except PermissionError as error:
+        raise ValueError(f"weights: {path} cannot be read ({error.strerror}); allowed is a file that may be") from error
+    try:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"weights: {path} is no file of tensors, or damaged ({error})") from error
+    except pickle.UnpicklingError as error:  # torch's own words advise to run what the file holds
+        raise ValueError(
+            f"weights: {path} is no file of tensors, or damaged (it holds more than tensors, and nothing of it was run)"
+        ) from error
+    except Exception as error:  # what is damaged can make its readers raise anything
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(f"weights: {path} is no file of tensors, or damaged ({said})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"weights: {path} holds {type(state).__name__}; allowed is a state dict, names and tensors")
     return state

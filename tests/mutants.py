@@ -2,8 +2,8 @@
 
 mutmut makes the faults and runs the tests that reach them; a sample of all there are is tried, always the same one for
 the same code. What survives is told apart here: a fault that changes the words of a text alone is left out, one that
-`score.json` lists as equivalent (with the reason) counts as such, and any other one is printed and is a gap in the
-tests. The counts are written into `score.json`.
+`mutants.json` lists as equivalent (with the reason) counts as such, and any other one is printed and is a gap in the
+tests. The counts are written into `mutants.json`.
 
 Functions under a decorator are not touched by mutmut: `Prototypes.assign`, `count`, `restart`, `project_to_sphere`.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -20,13 +21,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "mutants"
-SCORE = Path(__file__).with_name("score.json")
+SCORE = Path(__file__).with_name("mutants.json")
 SAMPLE = "*__mutmut_*[05]"  # every fifth: those whose number ends in 0 or 5
-KILLED = {1, 3}
-TIMED_OUT = {24, 36, 152, -24}
-SURVIVED = 0
+# mutmut's exit codes: a test failed, pytest broke down, or the tests did not end; all passed, or none reaches the code.
+NOTICED = {1, 3, 24, 36, 152, -24}
+UNNOTICED = {0, 5, 33}
 
 
 class Mutant(NamedTuple):
@@ -54,7 +55,7 @@ class Mutant(NamedTuple):
         return Path(self.file).parts[1]
 
     def key(self) -> dict[str, str]:
-        """What `score.json` knows it by, whatever its number is."""
+        """What `mutants.json` knows it by, whatever its number is."""
         return {"file": self.file, "function": self.function, "was": self.was, "becomes": self.becomes}
 
 
@@ -65,7 +66,7 @@ def change(before: ast.FunctionDef, after: ast.FunctionDef) -> tuple[str, str]:
         >>> change(*(ast.parse(f"def f(x):\\n    y = x\\n    return y {sign} 1").body[0] for sign in "+-"))
         ('return y + 1', 'return y - 1')
     """
-    lines = [ast.unparse(function).splitlines()[1:] for function in (before, after)]
+    lines = [ast.unparse(function).splitlines() for function in (before, after)]
     differing = [line for line in difflib.ndiff(*lines) if line[0] in "+-"]
     return tuple(" ".join(line[2:].strip() for line in differing if line[0] == sign) for sign in "-+")
 
@@ -98,18 +99,19 @@ def tried(results: Path) -> Iterator[Mutant]:
         original, mutant = functions[f"{number[0]}__mutmut_orig"], functions[mangled]
         for function in (original, mutant):
             function.name = "function"
-        if code not in KILLED | TIMED_OUT | {SURVIVED}:
+        if code not in NOTICED | UNNOTICED:
             raise RuntimeError(f"{name}: mutmut ended with {code}; see `mutmut browse`")
         readable = number[0].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
         was, becomes = change(original, mutant)
         text = without_texts(original) == without_texts(mutant)
-        yield Mutant(
-            source.relative_to(WORK).as_posix(), readable, was, becomes, code != SURVIVED, text
-        )  # fmt: skip
+        yield Mutant(source.relative_to(WORK).as_posix(), readable, was, becomes, code in NOTICED, text)
 
 
 def main() -> int:
     """Try the sample, write the score, print what survived; 1 where that is not explained."""
+    if importlib.util.find_spec("mutmut") is None:
+        print("mutmut is missing; `pip install 'mutmut>=3.8,<4'` installs it", file=sys.stderr)
+        return 2
     shutil.rmtree(WORK, ignore_errors=True)
     patterns = sys.argv[1:] or [SAMPLE]
     subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns], cwd=ROOT, check=True)
