@@ -197,6 +197,14 @@ def test_a_signal_to_all_processes_does_not_take_the_workers(start_reader: Calla
     assert (printed, complaints, process.returncode) == ("read on: 50 workers left: 0\n", "", 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a signal to a group of processes is POSIX")
+def test_ctrl_c_that_nobody_notes_ends_the_workers(start_reader: Callable) -> None:
+    process = start_reader("default")
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=300)  # a worker that is cut off while it sends may complain
+    assert (printed, process.returncode) == ("interrupted, workers left: 0\n", 0)
+
+
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="a kill that cannot be caught is POSIX")
 def test_workers_outlive_nobody(start_reader: Callable) -> None:
     process = start_reader("noted")
