@@ -103,7 +103,7 @@ def test_ctrl_c_at_any_moment_ends_in_one_line(
     if command == "doctor" and code in (0, 1):
         assert said == []  # the signal came when all was done
         return
-    assert code == 130, said
+    assert code in (130, -signal.SIGINT), said  # a shell says 130 of both
     (line,) = said
     assert re.match(r"tusklite: (stopped|SIGINT at step \d+ of 1000000: saved in )", line), line
     assert not list(tmp_path.rglob("*.partial"))
