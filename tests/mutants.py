@@ -14,6 +14,7 @@ import ast
 import difflib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -114,7 +115,10 @@ def main() -> int:
         return 2
     shutil.rmtree(WORK, ignore_errors=True)
     patterns = sys.argv[1:] or [SAMPLE]
-    subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns], cwd=ROOT, check=True)
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns]
+    if subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode:
+        print("mutmut did not end well; nothing was counted", file=sys.stderr)
+        return 2
     mutants = [mutant for path in sorted(WORK.glob("tusklite/*/*.py.meta")) for mutant in tried(path)]
     score = json.loads(SCORE.read_text(encoding="utf-8"))
     explained = [

@@ -239,6 +239,10 @@ def test_a_file_of_weights_that_is_cut_off_is_one_line_that_names_it(kind: str, 
         with pytest.raises(ValueError, match=f"^weights: {re.escape(str(path))} is no file of tensors") as refused:
             PerceptualLoss("squeezenet1_0", ["features.0"], weights=path)
         assert len(str(refused.value).splitlines()) == 1
+        reason = refused.value.__cause__
+        unpickled = isinstance(reason, pickle.UnpicklingError)
+        said = "its content is none of tensors" if unpickled else " ".join(str(reason).split())[:200]
+        assert said in str(refused.value)
 
 
 def test_a_file_of_weights_that_may_not_be_read_is_not_called_damaged(

@@ -78,6 +78,41 @@ def test_detections_that_cannot_be_scored_are_refused_by_name(change: dict, comp
         evaluate_detections(**(arguments | change), **SIZES, prototypes=2, classes=3)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"found": torch.ones(1, 1)}, "found: torch.float32 was given; allowed is a bool tensor"),
+        ({"found": torch.ones(1, 2, dtype=torch.bool)}, r"found: shape \(1, 2\) .* allowed is \(1, 1\), as xy"),
+        ({"truth_found": torch.ones(1, 1)}, "truth_found: torch.float32 was given; allowed is a bool tensor"),
+        ({"truth_found": torch.ones(2, 1).bool()}, r"truth_found: shape \(2, 1\) .* allowed is \(1, 1\), as truth_xy"),
+        ({"truth_xy": torch.full((1, 1, 2), 1.5)}, r"truth_xy: points outside \[-1, 1\] or NaN were given"),
+        ({"xy": torch.full((1, 1, 2), -1.5)}, r"xy: points outside \[-1, 1\] or NaN were given"),
+        ({"xy": torch.zeros(1, 2)}, r"xy: shape \(1, 2\) was given; allowed is \(S, K, 2\)"),
+        ({"truth_xy": torch.zeros(1, 2)}, r"truth_xy: shape \(1, 2\) was given; allowed is \(S, T, 2\)"),
+    ],
+)
+def test_boxes_that_cannot_be_matched_are_refused_by_name(change: dict, complaint: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{complaint}"):
+        match_detections(**({"xy": torch.zeros(1, 1, 2), "truth_xy": torch.zeros(1, 1, 2)} | change), **SIZES)
+
+
+@pytest.mark.parametrize("prototype", [2, -1])
+def test_a_prototype_that_there_is_not_is_refused_also_where_the_matching_is_given(prototype: int) -> None:
+    xy, zero, matching = torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.int64), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match=f"^assignment: values {prototype} to {prototype} were given"):
+        evaluate_detections(
+            xy,
+            zero + prototype,
+            xy,
+            zero,
+            **SIZES,
+            prototypes=2,
+            classes=3,
+            mapping=matching,
+            many_to_one_mapping=matching,
+        )
+
+
 # --- landmarks ------------------------------------------------------------------------------------------------
 
 

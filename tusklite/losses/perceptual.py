@@ -265,7 +265,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # torch's own words advise to run what the file holds
         raise ValueError(
-            f"weights: {path} is no file of tensors, or damaged (it holds more than tensors, and nothing of it was run)"
+            f"weights: {path} is no file of tensors, or damaged (its content is none of tensors; nothing of it was run)"
         ) from error
     except Exception as error:  # what is damaged can make its readers raise anything
         said = " ".join(str(error).split())[:200]
