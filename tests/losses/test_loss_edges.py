@@ -157,8 +157,10 @@ def test_a_warp_of_another_type_than_its_points_is_refused() -> None:
 
 
 def test_what_the_network_is_normalised_by_is_no_part_of_its_state() -> None:
-    assert not {"mean", "deviation"} & LOOK.state_dict().keys()
-    assert LOOK.state_dict().keys() == {"backbone.network.0.weight", "backbone.network.0.bias"}
+    look = PerceptualLoss(nn.Sequential(nn.Conv2d(3, 2, 1)), taps=["0"], weights=None)
+    assert look.state_dict().keys() == {"backbone.network.0.weight", "backbone.network.0.bias"}
+    assert look.resize == 224  # what the paper's network was trained on
+    assert (look.distance, look.layer_weights, look.normalize) == ("l1", (1.0,), True)
 
 
 def test_it_stays_in_evaluation_mode_however_it_is_called() -> None:
