@@ -84,6 +84,16 @@ def test_prototypes_begin_with_even_shares_and_any_number_of_channels() -> None:
         torch.testing.assert_close(cloud.means.norm(dim=1), torch.ones(count))
 
 
+@pytest.mark.parametrize("shape", [(), (4,), (2, 4), (2, 3, 4)])
+def test_chances_are_those_of_each_descriptor_whatever_the_shape_around_it(shape: tuple[int, ...]) -> None:
+    cloud, points = Prototypes(5, 3, generator=seeded()), directions(*shape, 3)
+    chances = cloud.soft_assign(points, 2.5)
+    assert chances.shape == (*shape, 5)
+    scaled = 2.5 * points.double().numpy() @ F.normalize(cloud.means.detach(), dim=1).double().numpy().T
+    expected = np.exp(scaled) / np.exp(scaled).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(chances.numpy(), expected, atol=1e-6)
+
+
 def test_seeds_of_kmeans_are_drawn_in_proportion_to_the_squared_distance() -> None:
     angle = torch.tensor([0.0, 0.3, 0.9, 2.2], dtype=torch.float64)
     points = torch.stack([angle.cos(), angle.sin()], dim=1)
