@@ -106,14 +106,16 @@ def test_a_look_at_the_scores_is_short(tiny: Preset) -> None:
 def test_a_result_states_when_ninety_percent_were_reached(tiny: Preset, splits: SceneSplits) -> None:
     method = new_training(tiny).eval()
     log = [
-        {"seconds": 1.0, "both": 0.5},
-        {"seconds": 2.0},
-        {"seconds": 3.0, "both": 0.9},
-        {"seconds": 4.0, "both": 0.95},
+        {"step": 3, "seconds": 1.0, "both": 0.5},
+        {"step": 6, "seconds": 2.0},
+        {"step": 9, "seconds": 3.0, "both": 0.9},
+        {"step": 12, "seconds": 4.0, "both": 0.95},
     ]
     fitted = FitResult(12, True, 4.04, "cpu (1 threads)", 900.4, log)
     result = result_of(tiny, fitted, splits, method)
     assert result["metrics"]["seconds_to_90"] == 3.0
+    assert result["metrics"]["curve"] == [[3, 0.5], [9, 0.9], [12, 0.95]]
+    assert result["metrics"]["scenes_seen"] == 12 * tiny.schedule.batch
     assert (result["seconds"], result["peak_memory_mb"], result["steps"]) == (4.0, 900, 12)
     never = result_of(tiny, FitResult(12, True, 4.04, "cpu (1 threads)", 900.4, log[:2]), splits, method)
     assert never["metrics"]["seconds_to_90"] is None

@@ -141,7 +141,9 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
     known = "'mnist-hard', 'thewlis-aflw', 'thewlis-digits'"
     with pytest.raises(ValueError, match=rf"^experiment: 'mnist' was given; allowed are {known}$"):
         get_preset("mnist", "lite")
-    with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'full'$"):
+    with pytest.raises(
+        ValueError, match=r"^name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'paper-half', 'full'$"
+    ):
         get_preset("mnist-hard", "huge")
     with pytest.raises(ValueError, match=r"^setting: 'widht' was given; allowed are ") as caught:
         get_preset("mnist-hard", "lite", widht=8, steps=3)

@@ -12,7 +12,7 @@ from torch import Tensor
 from tusklite.data import MNISTHard
 from tusklite.experiments import get_experiment, get_preset
 from tusklite.experiments.face_regression import FEW_LABELS, regress_faces
-from tusklite.experiments.mnist_hard import SceneSplits, detect_scenes
+from tusklite.experiments.mnist_hard import SceneSplits, detect_scenes, prototypes_in_use
 from tusklite.metrics import LandmarkRegressor, evaluate_detections, normalized_mean_error
 from tusklite.pretrained import load_pretrained
 from tusklite.train.loop import FitResult
@@ -77,6 +77,24 @@ def test_the_scores_are_those_of_the_test_scenes_by_the_validation_scenes_matchi
         assert metrics[name] == pytest.approx(getattr(expected, name), abs=1e-5), name
     assert metrics["validation_both"] == pytest.approx(by_validation.both, abs=1e-5)
     assert metrics["seconds_to_90"] == 0.5
+    seen = detect_scenes(TRAINED.model, validation)
+    won = [int((seen["assignment"][seen["found"]] == m).sum()) for m in range(10)]
+    assert metrics["prototypes_in_use"] == sum(10 * share >= 0.1 * sum(won) for share in won) > 5
+
+
+@pytest.mark.parametrize(
+    ("assignment", "found", "in_use"),
+    [
+        ([[0] * 98 + [1] * 2], [[True] * 100], 1),  # a tenth of an even share of 100 among 4 is 2.5
+        ([[0] * 97 + [1] * 3], [[True] * 100], 2),
+        ([[0, 1, 2, 3]], [[True, True, False, False]], 2),
+        ([[0, 1]], [[False, False]], 0),
+    ],
+)
+def test_a_prototype_is_in_use_from_a_tenth_of_an_even_share(
+    assignment: list[list[int]], found: list[list[bool]], in_use: int
+) -> None:
+    assert prototypes_in_use(torch.tensor(assignment), torch.tensor(found), 4) == in_use
 
 
 @pytest.mark.parametrize("name", ["mnist-hard", "thewlis-digits"])

@@ -20,6 +20,7 @@ from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import Seen, TUSKTraining
+from tusklite.ops import whole_shares
 
 TINY = TUSKConfig(
     keypoints=4, prototypes=3, descriptor_channels=8, width=8, levels=2, groups=8, window=5, splat_sigma=0.6
@@ -96,7 +97,9 @@ def weights(method: TUSKTraining, prototypes: bool) -> dict[str, Tensor]:
 # The same as published
 
 
-def published_step(model: TUSK, images: Tensor, generator: torch.Generator, steps: int) -> dict[str, float]:
+def published_step(
+    model: TUSK, images: Tensor, generator: torch.Generator, steps: int, shares: str
+) -> dict[str, float]:
     """One outer step in which each prototype step encodes both views anew; written from the paper's equations."""
     batch = len(images)
     warp = random_tps(batch, WARPS["tusk-mnist"], generator)
@@ -115,7 +118,8 @@ def published_step(model: TUSK, images: Tensor, generator: torch.Generator, step
         *_, descriptors = encode()
         cloud = descriptors.flatten(0, 1)
         if prototype_step == 0:
-            counts = torch.bincount(torch.cdist(cloud, model.prototypes.means).argmin(dim=1), minlength=3)
+            nearest = torch.cdist(cloud, model.prototypes.means).argmin(dim=1)
+            counts = sample_counts(cloud.detach(), nearest, model.prototypes.means.detach(), shares)
         directions = F.normalize(torch.randn(100, 8, generator=generator), dim=1)
         sample = F.normalize(model.prototypes.means, dim=1).repeat_interleave(counts, dim=0)
         sample = F.normalize(sample + 0.02 * torch.randn(len(cloud), 8, generator=generator), dim=1)
@@ -159,16 +163,27 @@ def gaussians(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
     return splat / splat.sum((-1, -2), keepdim=True)
 
 
-@pytest.mark.parametrize("prototype_steps", [1, 8])
-def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int) -> None:
-    ours = a_training(TUSKOptions(prototype_steps=prototype_steps), seed=5)
+def sample_counts(cloud: Tensor, nearest: Tensor, means: Tensor, shares: str) -> Tensor:
+    """How many samples each of three prototypes gets: what it wins, or that and the authors' addition to all."""
+    counts = torch.bincount(nearest, minlength=3)
+    if shares == "counts":
+        return counts
+    within = [((cloud[nearest == m] - means[m]) ** 2).mean() if counts[m] else torch.tensor(1.0) for m in range(3)]
+    added = len(cloud) * (0.01 + torch.stack(within).var(unbiased=False))
+    return whole_shares(counts + added, len(cloud))
+
+
+@pytest.mark.parametrize(("prototype_steps", "shares"), [(1, "smoothed"), (8, "smoothed"), (8, "counts")])
+def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int, shares: str) -> None:
+    ours = a_training(TUSKOptions(prototype_steps=prototype_steps, mixture_shares=shares), seed=5)
     published = a_training(seed=5).model
     optimizers = ours.optimizers()
     # Adam would make a whole step of a gradient that is rounding alone; plain descent keeps the difference small.
     optimizers["network"] = torch.optim.SGD(optimizers["network"].param_groups[0]["params"], lr=0.01)
     values = ours.training_step(a_batch(2), optimizers)
-    expected = published_step(published, IMAGES, step_generator(5, 2), prototype_steps)
-    assert expected.keys() == values.keys() - {"dead_prototypes", "collapsed_heatmaps", "border_keypoints"}
+    expected = published_step(published, IMAGES, step_generator(5, 2), prototype_steps, shares)
+    counts = {"dead_prototypes", "unvisited_steps", "collapsed_heatmaps", "border_keypoints"}
+    assert expected.keys() == values.keys() - counts
     for name, value in expected.items():
         np.testing.assert_allclose(values[name], value, rtol=1e-4, err_msg=name)
     torch.testing.assert_close(ours.model.prototypes.means, published.prototypes.means, atol=1e-5, rtol=0)
@@ -176,6 +191,30 @@ def test_reusing_descriptors_is_the_published_schedule(prototype_steps: int) -> 
     for name, parameter in ours.model.named_parameters():
         torch.testing.assert_close(parameter, dict(published.named_parameters())[name], atol=1e-5, rtol=0)
         assert not torch.equal(parameter, start[name])
+
+
+# What keeps prototypes alive
+
+
+@pytest.mark.parametrize(("shares", "alive"), [("counts", False), ("smoothed", True)])
+def test_smoothed_shares_bring_the_dead_back_and_counts_do_not(shares: str, alive: bool) -> None:
+    cone = torch.randn(400, 8, generator=torch.Generator().manual_seed(1))
+    cone = F.normalize(torch.tensor([1.0, *[0.0] * 7]) + 0.15 * cone, dim=1)
+    method = a_training(TUSKOptions(mixture_shares=shares, prototype_learning_rate=0.02))
+    method.model.prototypes.restart(torch.eye(8)[[0, 1, 2]])  # the last two are far from every descriptor
+    optimizer = method.optimizers()["prototypes"]
+    unvisited = [
+        int(method.prototype_steps(cone, step, optimizer, step_generator(0, step))["unvisited_steps"])
+        for step in range(30)
+    ]
+    won = torch.bincount(method.model.prototypes.assign(cone), minlength=3)
+    if alive:
+        assert won.min() > 0
+        assert unvisited[-1] < 15
+        assert max(unvisited) > 0
+    else:
+        assert won.tolist() == [400, 0, 0]
+        assert unvisited == list(range(1, 31))
 
 
 # Who gets which gradient
@@ -393,7 +432,7 @@ def test_each_phase_has_its_terms_and_moves_its_prototypes() -> None:
             expected_terms |= information
             expected_moves.add("over_prototypes.means")
         if step >= 5:
-            expected_terms |= {"kmeans", "sliced_wasserstein"}
+            expected_terms |= {"kmeans", "sliced_wasserstein", "unvisited_steps"}
             expected_moves.add("model.prototypes.means")
         assert values.keys() == expected_terms
         assert moved == expected_moves

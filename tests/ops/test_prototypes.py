@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from tusklite.ops.prototypes import Prototypes, spherical_kmeans, whole_shares
+from tusklite.ops.prototypes import Prototypes, smoothed_shares, spherical_kmeans, whole_shares
 
 shares = st.lists(st.integers(0, 40), min_size=1, max_size=9).filter(any)
 
@@ -125,6 +125,62 @@ def test_counting_moves_the_weights_by_the_momentum() -> None:
     torch.testing.assert_close(prototypes.weights, torch.tensor([0.6, 0.4, 0.0]))
     prototypes.count(descriptors.flip(1), momentum=1.0)
     torch.testing.assert_close(prototypes.weights, torch.tensor([0.6, 0.4, 0.0]))
+
+
+def shares_written_out(descriptors: np.ndarray, means: np.ndarray, assignment: np.ndarray) -> np.ndarray:
+    """The formula of the authors' code, prototype by prototype."""
+    count, within = len(means), []
+    for m in range(count):
+        members = descriptors[assignment == m]
+        within.append(1.0 if len(members) == 0 else np.mean((members - means[m]) ** 2))
+    variance = sum((value - sum(within) / count) ** 2 for value in within) / count
+    unscaled = [np.sum(assignment == m) + len(descriptors) * (0.01 + variance) for m in range(count)]
+    return np.array(unscaled) / sum(unscaled)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 40), count=st.integers(1, 12), channels=st.integers(2, 8), seed=st.integers(0, 10**6))
+def test_smoothed_shares_are_the_formula_written_out(n: int, count: int, channels: int, seed: int) -> None:
+    descriptors, means = unit(n, channels, seed=seed), unit(count, channels, seed=seed + 1)
+    assignment = torch.randint(count, (n,), generator=seeded(seed + 2))
+    expected = shares_written_out(*(each.double().numpy() for each in (descriptors, means)), assignment.numpy())
+    found = smoothed_shares(descriptors, means, assignment)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert found.min() > 0
+    torch.testing.assert_close(found.sum(), torch.tensor(1.0))
+
+
+def test_the_dead_get_about_a_twentieth_when_nine_of_ten_are_dead() -> None:
+    descriptors = unit(500, 32) * 0.1 + unit(1, 32, seed=1)  # a narrow cone
+    descriptors = F.normalize(descriptors, dim=1)
+    shares = smoothed_shares(descriptors, unit(10, 32, seed=2), torch.zeros(500, dtype=torch.int64))
+    assert 0.04 < shares[1:].min() == shares[1:].max() < 0.06
+
+
+def test_smoothed_weights_are_those_that_samples_are_drawn_by() -> None:
+    prototypes = Prototypes(3, 3)
+    prototypes.restart(torch.eye(3), weights=torch.tensor([0.2, 0.2, 0.6]))
+    descriptors = torch.eye(3)[[0, 0, 0, 1, 1]]
+    assert prototypes.count(descriptors, momentum=0.75, shares="smoothed").tolist() == [3, 2, 0]
+    smoothed = smoothed_shares(descriptors, torch.eye(3), torch.tensor([0, 0, 0, 1, 1]))
+    torch.testing.assert_close(prototypes.weights, 0.75 * torch.tensor([0.2, 0.2, 0.6]) + 0.25 * smoothed)
+    with pytest.raises(ValueError, match="shares: 'even' was given; allowed"):
+        prototypes.count(descriptors, shares="even")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "error", "words"),
+    [
+        (torch.zeros(4), TypeError, "assignment: no int64 tensor"),
+        ([0, 0, 0, 0], TypeError, "assignment: no int64 tensor"),
+        (torch.zeros(3, dtype=torch.int64), ValueError, r"assignment: shape \(3,\) was given; allowed is \(4,\)"),
+        (torch.tensor([0, 1, 2, 3]), ValueError, "assignment: 0 to 3 was given; allowed is 0 to 2"),
+        (torch.tensor([0, -1, 2, 2]), ValueError, "assignment: -1 to 2 was given; allowed is 0 to 2"),
+    ],
+)
+def test_a_wrong_assignment_is_refused(assignment: object, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        smoothed_shares(unit(4, 5), unit(3, 5), assignment)
 
 
 def test_means_return_to_the_sphere() -> None:

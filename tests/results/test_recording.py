@@ -201,11 +201,14 @@ def test_a_file_where_results_should_go_is_refused_before_anything_is_trained(tm
         (result(data=3), "data is 3; allowed is names with values"),
         (result(metrics={"both": "much"}), "metrics.both is 'much'; allowed is a number"),
         (result(metrics={"both": [1]}), r"metrics.both is \[1\]; allowed is a number"),
+        (result(metrics={"both": 0.5, "curve": 0.5}), r"metrics.curve is no curve; allowed is a list of pairs"),
+        (result(metrics={"both": 0.5, "curve": [[20, 0.5], [40]]}), "metrics.curve is no curve"),
+        (result(metrics={"both": 0.5, "curve": [[20, "0.5"]]}), "metrics.curve is no curve"),
         (result(seconds="long"), "seconds is 'long'; allowed is a number"),
         (result(preset=["lite"]), r"preset is \['lite'\]; allowed is a word"),
         (result(seed=True), "seed is True; allowed is a number"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_a_file_that_is_no_result_is_refused_by_name(
     tmp_path: Path, content: str | dict[str, object], reason: str

@@ -103,7 +103,7 @@ class Scores(NamedTuple):
     """What scoring a finished run gives.
 
     Attributes:
-        metrics: plain numbers by name.
+        metrics: plain numbers by name; "curve" alone is a list, of pairs of step and value.
         details: whatever else is worth keeping, as JSON can hold it.
     """
 

@@ -66,6 +66,7 @@ _LITE_TRAINING = TUSKOptions(
     learning_rate=2e-3,
     prototype_steps=5,
     prototype_learning_rate=0.003,
+    mixture_shares="counts",
     count_momentum=0.9,
     descriptor_equivariance=0.02,
     background=0.1,
@@ -104,6 +105,15 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, SceneCounts], ...] = (
         TUSKOptions(),
         Schedule(steps=100_000, batch=120, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50),
         SceneCounts(validation_scenes=5_000, test_scenes=50_000),
+    ),
+    # What one core can pay for: half the resolution, half the width, an eighth of the batch; all else as published.
+    Preset(
+        "mnist-hard",
+        "paper-half",
+        TUSKConfig(width=16, groups=16, window=7, stem=2),
+        TUSKOptions(),
+        Schedule(steps=12_000, warmup=0, constant_until=1.0, final_rate=1.0, evaluate_every=250),
+        SceneCounts(),
     ),
     Preset(
         "mnist-hard",
@@ -246,7 +256,13 @@ def score_scenes(
             None.
         count: only the first so many scenes.
     """
-    seen = detect_scenes(model, scenes, count)
+    return _scores(model, scenes, detect_scenes(model, scenes, count), like)
+
+
+def _scores(
+    model: TUSK, scenes: MNISTHard, seen: dict[str, Tensor], like: DetectionScores | None = None
+) -> DetectionScores:
+    """Scores of what was seen in some scenes."""
     return evaluate_detections(
         seen["xy"],
         seen["assignment"],
@@ -260,6 +276,22 @@ def score_scenes(
         mapping=None if like is None else like.mapping,
         many_to_one_mapping=None if like is None else like.many_to_one_mapping,
     )
+
+
+def prototypes_in_use(assignment: Tensor, found: Tensor, prototypes: int) -> int:
+    """How many prototypes win at least a tenth of an even share of the descriptors.
+
+    Args:
+        assignment: `(S, K)` the prototype of each keypoint, from 0.
+        found: `(S, K)` bool, which of them are there.
+        prototypes: how many there are.
+
+    Example:
+        >>> prototypes_in_use(torch.tensor([[0, 0, 1], [1, 0, 2]]), torch.ones(2, 3).bool(), 4)
+        3
+    """
+    won = torch.bincount(assignment[found], minlength=prototypes)
+    return int((won >= 0.1 * won.sum() / prototypes).sum()) if won.any() else 0
 
 
 def require_clusterable(preset: Preset[TUSKConfig, TUSKOptions, SceneCounts]) -> None:
@@ -293,6 +325,8 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
         Metric("precision", "precision"),
         Metric("validation_both", "both, on validation scenes"),
         Metric("seconds_to_90", "seconds to 90%", "count", better="down"),
+        Metric("prototypes_in_use", "prototypes in use, on validation scenes", "count"),
+        Metric("scenes_seen", "scenes seen in training", "count", better="down"),
     )
     watched = {  # noqa: RUF012
         "reconstruction": "recon",
@@ -337,13 +371,18 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
 
     def score(self, preset: AnyPreset, method: TUSKTraining, splits: SceneSplits, fitted: FitResult) -> Scores:
         """Prototypes are matched to classes on validation scenes; the test scenes are scored once, by that matching."""
-        validation = score_scenes(method.model, splits.validation)
+        seen = detect_scenes(method.model, splits.validation)
+        validation = _scores(method.model, splits.validation, seen)
         test = score_scenes(method.model, splits.test, like=validation)
         names = ("localization", "classification", "both", "many_to_one", "precision")
         metrics: dict[str, Any] = {name: round(getattr(test, name), 5) for name in names}
         metrics["validation_both"] = round(validation.both, 5)
         reached = (record["seconds"] for record in fitted.log if record.get("both", 0.0) >= 0.9)
         metrics["seconds_to_90"] = next(reached, None)
+        prototypes = method.model.config.prototypes
+        metrics["prototypes_in_use"] = prototypes_in_use(seen["assignment"], seen["found"], prototypes)
+        metrics["scenes_seen"] = fitted.step * preset.schedule.batch
+        metrics["curve"] = [[record["step"], record["both"]] for record in fitted.log if "both" in record]
         return Scores(metrics, test.as_dict())
 
     def describe(self, preset: AnyPreset, splits: SceneSplits) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from tusklite.ops.partitions import (
     neighbour_graph,
     walk_joint,
 )
-from tusklite.ops.prototypes import Prototypes, spherical_kmeans, whole_shares
+from tusklite.ops.prototypes import Prototypes, smoothed_shares, spherical_kmeans, whole_shares
 
 __all__ = [
     "Keypoints",
@@ -46,6 +46,7 @@ __all__ = [
     "sample_descriptors",
     "score_weighted_sum",
     "separate_splats",
+    "smoothed_shares",
     "soft_argmax",
     "spatial_softmax",
     "spherical_kmeans",

@@ -6,8 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tusklite.arguments import require_alike, require_integer, require_number, require_tensor
+from tusklite.arguments import require_alike, require_choice, require_integer, require_number, require_tensor
 from tusklite.precision import at_least_single, widen
+
+# How mixture weights follow the descriptors: what each prototype wins, or that smoothed as in the authors' code.
+MIXTURE_SHARES = ("counts", "smoothed")
 
 
 class Prototypes(nn.Module):
@@ -113,18 +116,21 @@ class Prototypes(nn.Module):
         return F.normalize(means + self.spread * noise.to(means), dim=1).to(self.means.dtype)
 
     @torch.no_grad()
-    def count(self, descriptors: Tensor, momentum: float = 0.0) -> Tensor:
-        """Move the mixture weights towards the share of descriptors `(N, C)` that each prototype wins.
+    def count(self, descriptors: Tensor, momentum: float = 0.0, shares: str = "counts") -> Tensor:
+        """Move the mixture weights towards the share of descriptors `(N, C)` that each prototype should get.
 
         Args:
             descriptors: `(N, C)` of unit length.
             momentum: how much of the old weights stays, from 0 (none) to 1.
+            shares: "counts", what each prototype wins, or "smoothed" (see `smoothed_shares`), by which a prototype that
+                wins nothing is given something all the same.
 
         Returns:
             `(M,)` how many descriptors each prototype won.
 
         Raises:
-            TypeError, ValueError: another shape, type or device, none at all, NaN, or a momentum out of range.
+            TypeError, ValueError: another shape, type or device, none at all, NaN, a momentum out of range, or other
+                shares.
 
         Example:
             >>> prototypes = Prototypes(2, 2)
@@ -136,9 +142,14 @@ class Prototypes(nn.Module):
         """
         require_tensor("descriptors", descriptors, ("N", self.means.shape[1]))
         momentum = require_number("momentum", momentum, high=1.0)
-        won = torch.bincount(self.assign(descriptors), minlength=len(self.weights))
-        shares = won.to(at_least_single(self.weights.dtype)) / won.sum()
-        self.weights.lerp_(shares.to(self.weights), 1 - momentum)
+        require_choice("shares", shares, MIXTURE_SHARES)
+        assignment = self.assign(descriptors)
+        won = torch.bincount(assignment, minlength=len(self.weights))
+        if shares == "smoothed":
+            towards = smoothed_shares(descriptors, self.means, assignment)
+        else:
+            towards = won.to(at_least_single(self.weights.dtype)) / won.sum()
+        self.weights.lerp_(towards.to(self.weights), 1 - momentum)
         return won
 
     @torch.no_grad()
@@ -182,6 +193,53 @@ class Prototypes(nn.Module):
                 "the length of a prototype"
             )
         require_alike("the prototypes", self.means, descriptors=descriptors)
+
+
+@torch.no_grad()
+def smoothed_shares(descriptors: Tensor, means: Tensor, assignment: Tensor) -> Tensor:
+    """Shares of the mixture that leave no prototype with nothing (Jin et al. 2022, section 3.3).
+
+    They are in the authors' code; the paper does not mention them, and without them the published losses collapse.
+    Counts n_m are smoothed by adding one number to each: the share of m is in proportion to n_m + N (0.01 + V). V is
+    the variance, over prototypes, of the mean squared difference (per channel) between a prototype and its descriptors,
+    taken as 1 where it has none. The dead make V large, so that each of them is given samples too, and transport pulls
+    it onto the descriptors.
+
+    Args:
+        descriptors: `(N, C)` of unit length.
+        means: `(M, C)` the prototypes.
+        assignment: `(N,)` integers from 0 to M - 1, the prototype that each descriptor goes to.
+
+    Returns:
+        `(M,)` above 0, summing to 1, in at least float32.
+
+    Raises:
+        TypeError, ValueError: other shapes, types or devices, none at all, NaN, or an assignment out of range.
+
+    Example:
+        >>> points = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> smoothed_shares(points, torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0, 1, 1]))
+        tensor([0.5000, 0.5000])
+        >>> smoothed_shares(points, torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([0, 0, 0, 0]))
+        tensor([0.9367, 0.0633])
+    """
+    require_tensor("descriptors", descriptors, ("N", "C"))
+    require_tensor("means", means, ("M", descriptors.shape[1]))
+    require_alike("descriptors", descriptors, means=means)
+    if not isinstance(assignment, Tensor) or assignment.dtype != torch.int64:
+        raise TypeError("assignment: no int64 tensor was given; allowed is one prototype for each descriptor")
+    if assignment.shape != descriptors.shape[:1]:
+        raise ValueError(f"assignment: shape {tuple(assignment.shape)} was given; allowed is ({len(descriptors)},)")
+    least, most = int(assignment.min()), int(assignment.max())
+    if least < 0 or most >= len(means):
+        raise ValueError(f"assignment: {least} to {most} was given; allowed is 0 to {len(means) - 1}")
+    descriptors, means = widen(descriptors, means)
+    won = torch.bincount(assignment, minlength=len(means)).to(descriptors)
+    squared = (descriptors - means[assignment]).square().mean(dim=1)
+    within = torch.zeros_like(won).index_add_(0, assignment, squared)
+    within = torch.where(won > 0, within / won.clamp_min(1), 1.0)
+    smoothed = won + len(descriptors) * (0.01 + within.var(correction=0))
+    return smoothed / smoothed.sum()
 
 
 def whole_shares(weights: Tensor, n: int) -> Tensor:

@@ -12,6 +12,7 @@ from tusklite.files import read_json
 from tusklite.methods.former_names import with_present_names
 from tusklite.results.result import KEYS, Result, changed_settings, result_path
 
+CURVE = "curve"  # the one metric that is no number: how another one rose, in pairs of step and value
 _WORDS = ("experiment", "preset", "device")
 _NUMBERS = ("seed", "seconds", "steps", "peak_memory_mb")
 _NAMED = ("overrides", "data", "metrics", "paper", "code")
@@ -35,8 +36,12 @@ def read_result(path: Path) -> Result:
     _require(path, content, _NAMED, dict, "names with values")
     _require(path, content["data"], ("source",), str, "the name of a source", "data.")
     for key in ("metrics", "paper"):
-        known = [name for name, value in content[key].items() if value is not None]
+        known = [name for name, value in content[key].items() if value is not None and name != CURVE]
         _require(path, content[key], known, Real, "a number", f"{key}.")
+    if not _is_curve(content["metrics"].get(CURVE, [])):
+        raise ValueError(
+            f"{path}: metrics.{CURVE} is no curve; allowed is a list of pairs of numbers, a step and a value"
+        )
     return content | {"overrides": with_present_names(content["overrides"])}
 
 
@@ -47,6 +52,14 @@ def _require(
         value = content.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"{path}: {where}{name} is {value!r}; allowed is {words}")
+
+
+def _is_curve(value: object) -> bool:
+    """Whether it is a list of pairs of numbers."""
+    return isinstance(value, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(number) in (int, float) for number in pair)
+        for pair in value
+    )
 
 
 def read_results(folder: Path) -> list[Result]:

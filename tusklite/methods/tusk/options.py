@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.geometry import WARPS
+from tusklite.ops.prototypes import MIXTURE_SHARES
 
 RECONSTRUCTION_LOSSES = ("auto", "mean-squared-error", "cross-entropy", "perceptual")
 
@@ -35,6 +36,8 @@ class TUSKOptions:
         prototype_learning_rate: Adam's, for the prototypes; beyond the paper where below 0.1. A step of 0.1 along each
             of 32 channels is 0.57 long, on a sphere of radius 1: it scatters prototypes that were in place.
         projections: directions of eq. 2.
+        mixture_shares: "smoothed", as in the authors' code, though the paper does not say so: a prototype that wins
+            nothing is given descriptors all the same, so that none stays dead; "counts": what each wins.
         count_momentum: how slowly mixture weights follow the batch; 0 as in the authors' code.
         descriptor_equivariance: beyond the paper. Same keypoint, two views: normalised descriptors should agree. In
             place of `feature_equivariance`, which the network meets by making the features small.
@@ -73,6 +76,7 @@ class TUSKOptions:
     prototype_steps: int = 8
     prototype_learning_rate: float = 0.1
     projections: int = 100
+    mixture_shares: str = "smoothed"
     count_momentum: float = 0.0
     descriptor_equivariance: float = 0.0
     background: float = 0.0
@@ -126,6 +130,7 @@ class TUSKOptions:
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         require_choice("warp", self.warp, tuple(WARPS))
+        require_choice("mixture_shares", self.mixture_shares, MIXTURE_SHARES)
         require_choice("reconstruction_loss", self.reconstruction_loss, RECONSTRUCTION_LOSSES)
         for name in ("perceptual_network", "perceptual_weights"):
             if not isinstance(getattr(self, name), str):

@@ -91,6 +91,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
     """
 
     memory: Tensor
+    unvisited: Tensor  # (M,) for how many steps each prototype has won no descriptor
 
     def __init__(self, model: TUSK, options: TUSKOptions, steps: int, seed: int = 0) -> None:
         super().__init__(model, options, seed)
@@ -100,6 +101,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         count = options.over_prototypes
         self.over_prototypes = Prototypes(count, channels) if count else None
         self.register_buffer("memory", torch.zeros(options.memory if options.neighbour_information else 0, channels))
+        self.register_buffer("unvisited", torch.zeros(model.config.prototypes, dtype=torch.int64))
         self._over_from = math.floor(options.clustering_from * steps)
         self._recluster_steps = [math.floor(fraction * steps) for fraction in options.recluster_at]
         self._cluster_from = min(self._recluster_steps, default=self._over_from)
@@ -175,8 +177,12 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
 
     def after_step(self, seen: Seen) -> dict[str, Tensor]:
         """Remember the descriptors, and count alarms (see `count_alarms`)."""
-        self.remember(seen.clustered.detach())
-        return count_alarms(seen.views.heatmap, seen.views.keypoints, self.model.prototypes.weights)
+        descriptors, prototypes = seen.clustered.detach(), self.model.prototypes
+        self.remember(descriptors)
+        shares = prototypes.weights
+        if self.options.mixture_shares == "smoothed":  # these hide the dead
+            shares = torch.bincount(prototypes.assign(descriptors), minlength=len(shares)) / len(descriptors)
+        return count_alarms(seen.views.heatmap, seen.views.keypoints, shares)
 
     def two_views(self, images: Tensor, generator: torch.Generator) -> TwoViews:
         """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two.
@@ -208,15 +214,23 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
     def prototype_steps(
         self, descriptors: Tensor, step: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Move each set of prototypes towards descriptors `(N, C)` by steps on eq. 2; returns the last distances."""
+        """Move each set of prototypes towards descriptors `(N, C)` by steps on eq. 2.
+
+        Returns:
+            The last distance of each set, and as `unvisited_steps` for how many steps the loneliest prototype has won
+            no descriptor.
+        """
         sets = []
         if self.over_prototypes is not None and step >= self._over_from:
             sets.append(("over_sliced_wasserstein", self.over_prototypes, self.options.over_prototype_steps))
         if step >= self._cluster_from:
             sets.append(("sliced_wasserstein", self.model.prototypes, self.options.prototype_steps))
-        distances = {}
+        scalars = {}
         for name, prototypes, steps in sets:
-            prototypes.count(descriptors, momentum=self.options.count_momentum)
+            won = prototypes.count(descriptors, self.options.count_momentum, self.options.mixture_shares)
+            if prototypes is self.model.prototypes:
+                self.unvisited = torch.where(won > 0, 0, self.unvisited + 1)
+                scalars["unvisited_steps"] = self.unvisited.max()
             for _ in range(steps):
                 projections = losses.random_projections(
                     self.options.projections, descriptors.shape[1], generator, descriptors.device
@@ -228,8 +242,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
                 distance.backward()
                 optimizer.step()
                 prototypes.project_to_sphere()
-                distances[name] = distance.detach()
-        return distances
+                scalars[name] = distance.detach()
+        return scalars
 
     def loss_terms(self, seen: Seen, step: int) -> dict[str, Tensor]:
         """Every term that has a weight, by the name of its weight."""
