@@ -71,7 +71,7 @@ def write_json(path: Path, content: object, new: bool = False) -> None:
         FileExistsError, FileNotWritten: as `write_aside`.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8"), new)
+    write_aside(path, lambda partial: partial.write_text(text, encoding="utf-8", newline="\n"), new)
 
 
 def read_json(path: Path) -> object:

@@ -193,7 +193,7 @@ def test_a_signal_to_all_processes_does_not_take_the_workers(start_reader: Calla
     """As a terminal sends Ctrl-C: the loop notes it, ends its step, and needs its images for that."""
     process = start_reader("noted")
     os.killpg(process.pid, number)
-    printed, complaints = process.communicate(timeout=300)
+    printed, complaints = process.communicate(timeout=900)
     assert (printed, complaints, process.returncode) == ("read on: 50 workers left: 0\n", "", 0)
 
 
@@ -201,7 +201,7 @@ def test_a_signal_to_all_processes_does_not_take_the_workers(start_reader: Calla
 def test_ctrl_c_that_nobody_notes_ends_the_workers(start_reader: Callable) -> None:
     process = start_reader("default")
     os.killpg(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=300)  # a worker that is cut off while it sends may complain
+    printed, _ = process.communicate(timeout=900)  # a worker that is cut off while it sends may complain
     assert (printed, process.returncode) == ("interrupted, workers left: 0\n", 0)
 
 
@@ -209,7 +209,7 @@ def test_ctrl_c_that_nobody_notes_ends_the_workers(start_reader: Callable) -> No
 def test_workers_outlive_nobody(start_reader: Callable) -> None:
     process = start_reader("noted")
     process.kill()
-    process.communicate(timeout=300)  # returns when the last process that can write has ended
+    process.communicate(timeout=900)  # returns when the last process that can write has ended
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="a signal to a group of processes is POSIX")
@@ -221,7 +221,7 @@ def test_signals_do_not_take_workers_that_start(start_reader: Callable) -> None:
     while reading.is_alive():
         os.killpg(process.pid, signal.SIGINT)
         reading.join(0.05)
-    printed, complaints = process.communicate(timeout=300)
+    printed, complaints = process.communicate(timeout=900)
     assert (printed, complaints, process.returncode) == ("read on: 50 workers left: 0\n", "", 0)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
 from tusklite.metrics import (
     LandmarkRegressor,
+    adjusted_rand_index,
     evaluate_detections,
     majority_class,
     match_detections,
     match_prototypes,
     normalized_mean_error,
+    normalized_mutual_information,
 )
 
 # Two boxes of 20 pixels in an image of 80.
@@ -162,3 +167,12 @@ def test_predictions_of_another_type_are_refused_with_that_of_the_truth() -> Non
     message = "predicted: torch.float64 on cpu was given; allowed is that of truth, torch.float32 on cpu"
     with pytest.raises(TypeError, match=f"^{message}$"):
         normalized_mean_error(truth.double(), truth)
+
+
+@pytest.mark.parametrize("agreement", [adjusted_rand_index, normalized_mutual_information])
+def test_without_scikit_learn_it_says_what_to_install(
+    agreement: Callable[[torch.Tensor, torch.Tensor], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(ImportError, match="scikit-learn is missing; `pip install scikit-learn` installs it"):
+        agreement(torch.tensor([0, 1]), torch.tensor([0, 1]))

@@ -271,7 +271,7 @@ def test_a_file_is_replaced_only_when_all_is_written(tmp_path: Path, monkeypatch
         write_json(path, {"both": torch.tensor(0.9)})
     assert json.loads(path.read_text(encoding="utf-8"))["both"] == 0.94
 
-    def full(partial: Path, text: str, encoding: str) -> None:
+    def full(partial: Path, text: str, encoding: str, newline: str) -> None:
         partial.write_bytes(text.encode(encoding)[:5])
         raise OSError(28, "No space left on device")
 

@@ -94,7 +94,7 @@ def start(run_dir: Path, *python: str) -> subprocess.Popen:
 
 def finish(run_dir: Path) -> None:
     process = start(run_dir)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     assert "localization" in output
 
@@ -122,7 +122,7 @@ def wait_for_step(process: subprocess.Popen, run_dir: Path, step: int) -> None:
 
 
 def assert_killed_in_training(process: subprocess.Popen, run_dir: Path) -> None:
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == -signal.SIGKILL, errors
     assert 0 < logged(run_dir)[-1]["step"] < STEPS
     assert not (run_dir / "model.safetensors").exists()
@@ -177,7 +177,7 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(left_alone: Path, tmp_path
         process = start(tmp_path)
         wait_for_step(process, tmp_path, step)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=900)
         assert process.returncode == 128 + number, errors
         last = logged(tmp_path)[-1]["step"]
         assert step <= last < STEPS

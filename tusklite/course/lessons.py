@@ -128,7 +128,9 @@ def run_notebook(
         finally:
             bar.close()
         page, _ = HTMLExporter().from_notebook_node(read_notebook(executed))
-        write_aside(executed.with_suffix(".html"), lambda partial: partial.write_text(page, encoding="utf-8"))
+        write_aside(
+            executed.with_suffix(".html"), lambda partial: partial.write_text(page, encoding="utf-8", newline="\n")
+        )
     return folder
 
 
@@ -206,6 +208,7 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
                 progress_bar=False,
                 log_output=False,
                 cwd=str(folder),
+                start_timeout=600,
                 # Kernels speak of their transport on a reader's terminal, above all where Ctrl-C ends them.
                 extra_arguments=["--log-level=50"],
             )

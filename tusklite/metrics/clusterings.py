@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
 import numpy as np
 from torch import Tensor
 
@@ -20,15 +23,14 @@ def adjusted_rand_index(a: Tensor, b: Tensor) -> float:
 
     Raises:
         TypeError, ValueError: not integer tensors, or of another shape.
+        ImportError: scikit-learn is not installed.
 
     Example:
         >>> import torch
         >>> adjusted_rand_index(torch.tensor([0, 0, 1, 1]), torch.tensor([5, 5, 2, 2]))
         1.0
     """
-    from sklearn.metrics import adjusted_rand_score
-
-    return float(adjusted_rand_score(*_clusterings(a, b)))
+    return float(_scikit_learn().adjusted_rand_score(*_clusterings(a, b)))
 
 
 def normalized_mutual_information(a: Tensor, b: Tensor) -> float:
@@ -43,15 +45,22 @@ def normalized_mutual_information(a: Tensor, b: Tensor) -> float:
 
     Raises:
         TypeError, ValueError: not integer tensors, or of another shape.
+        ImportError: scikit-learn is not installed.
 
     Example:
         >>> import torch
         >>> normalized_mutual_information(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]))
         0.0
     """
-    from sklearn.metrics import normalized_mutual_info_score
+    return float(_scikit_learn().normalized_mutual_info_score(*_clusterings(a, b)))
 
-    return float(normalized_mutual_info_score(*_clusterings(a, b)))
+
+def _scikit_learn() -> ModuleType:
+    """Its metrics, loaded when they are first asked for: the library alone does not need them."""
+    try:
+        return importlib.import_module("sklearn.metrics")
+    except ImportError as error:
+        raise ImportError("scikit-learn is missing; `pip install scikit-learn` installs it") from error
 
 
 def _clusterings(a: object, b: object) -> tuple[np.ndarray, np.ndarray]:

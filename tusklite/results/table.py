@@ -218,7 +218,7 @@ def write_table(page: Path, name: str, table: str) -> bool:
     before, rest = text.split(begin, 1)
     new = f"{before}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
     if new != text:
-        write_aside(page, lambda partial: partial.write_text(new, encoding="utf-8"))
+        write_aside(page, lambda partial: partial.write_text(new, encoding="utf-8", newline="\n"))
     return new != text
 
 

@@ -97,7 +97,7 @@ def trim_log(path: Path, step: int) -> list[Record]:
             break
         records.append(record)
     kept = "".join(json.dumps(record) + "\n" for record in records)
-    write_aside(path, lambda partial: partial.write_text(kept, encoding="utf-8"))
+    write_aside(path, lambda partial: partial.write_text(kept, encoding="utf-8", newline="\n"))
     return records
 
 
