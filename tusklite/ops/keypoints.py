@@ -113,7 +113,6 @@ def non_max_suppression(heatmap: Tensor, window: int) -> Tensor:
         tensor([[[[False,  True, False,  True]]]])
     """
     require_tensor("heatmap", heatmap, ("B", 1, "H", "W"))
-    window = require_integer("window", window, low=1, odd=True)
     return heatmap == window_maximum(heatmap.detach(), window)
 
 
