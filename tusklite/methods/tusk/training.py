@@ -102,6 +102,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         self.over_prototypes = Prototypes(count, channels) if count else None
         self.register_buffer("memory", torch.zeros(options.memory if options.neighbour_information else 0, channels))
         self.register_buffer("unvisited", torch.zeros(model.config.prototypes, dtype=torch.int64))
+        self._won: Tensor | None = None  # (M,) how many descriptors of the last batch each prototype won
         self._over_from = math.floor(options.clustering_from * steps)
         self._recluster_steps = [math.floor(fraction * steps) for fraction in options.recluster_at]
         self._cluster_from = min(self._recluster_steps, default=self._over_from)
@@ -177,11 +178,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
 
     def after_step(self, seen: Seen) -> dict[str, Tensor]:
         """Remember the descriptors, and count alarms (see `count_alarms`)."""
-        descriptors, prototypes = seen.clustered.detach(), self.model.prototypes
-        self.remember(descriptors)
-        shares = prototypes.weights
-        if self.options.mixture_shares == "smoothed":  # these hide the dead
-            shares = torch.bincount(prototypes.assign(descriptors), minlength=len(shares)) / len(descriptors)
+        self.remember(seen.clustered.detach())
+        # Not the mixture's weights: smoothed, they hide the dead. These are even until prototypes take part.
+        shares = self.model.prototypes.weights if self._won is None else self._won / self._won.sum()
         return count_alarms(seen.views.heatmap, seen.views.keypoints, shares)
 
     def two_views(self, images: Tensor, generator: torch.Generator) -> TwoViews:
@@ -229,6 +228,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         for name, prototypes, steps in sets:
             won = prototypes.count(descriptors, self.options.count_momentum, self.options.mixture_shares)
             if prototypes is self.model.prototypes:
+                self._won = won
                 self.unvisited = torch.where(won > 0, 0, self.unvisited + 1)
                 scalars["unvisited_steps"] = self.unvisited.max()
             for _ in range(steps):
