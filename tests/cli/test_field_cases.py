@@ -116,7 +116,14 @@ def test_a_file_of_a_lesson_that_is_no_result_is_not_shown_as_one(
 
 
 @pytest.mark.parametrize(
-    "words", [["--seed", "3"], ["--set", "seed=3"], ["--set", "schedule.seed=3"], ["--seed", "3", "-p", "seed", "3"]]
+    "words",
+    [
+        ["--seed", "3"],
+        ["--set", "seed=3"],
+        ["--set", "batch=2", "seed=3"],
+        ["--set", "schedule.seed=3"],
+        ["--seed", "3", "-p", "seed", "3"],
+    ],
 )
 def test_a_seed_is_the_seed_however_it_is_given(toy: Path, words: list[str]) -> None:
     assert main([*TOY, *words, "--set", "steps=2", "--run-dir", str(toy / "run")]) == 0

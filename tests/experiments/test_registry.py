@@ -25,8 +25,9 @@ TOY = Path(__file__).with_name("toy_experiment.py")
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test registers is forgotten after it."""
-    monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
     monkeypatch.delenv("TUSKLITE_EXPERIMENTS", raising=False)
+    experiments()  # those of the package are known once a process: before what is forgotten again
+    monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
     yield
     for name in [name for name in sys.modules if name.startswith("tusklite_experiment_")]:
         del sys.modules[name]

@@ -16,7 +16,7 @@ def folder(text: str) -> Path:
 
 
 class NameValue(argparse.Action):
-    """An option that takes `NAME=VALUE`, or `NAME VALUE`, and may be given again."""
+    """An option that takes one `NAME=VALUE` or several, or one `NAME VALUE`, and may be given again."""
 
     def __call__(
         self,
@@ -25,19 +25,20 @@ class NameValue(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
-        """Add one setting to those that were given."""
+        """Add settings to those that were given."""
         assert isinstance(values, list)
-        if len(values) > 2 or (len(values) == 1) != ("=" in values[0]):
+        if len(values) == 2 and "=" not in values[0]:
+            values = ["=".join(values)]
+        if not all("=" in text for text in values):
             parser.error(
                 f"argument {option_string}: {' '.join(values)!r} was given; allowed is NAME=VALUE, "
                 "with nothing after it but other options"
             )
-        text = values[0] if len(values) == 1 else f"{values[0]}={values[1]}"
         try:
-            given = read_setting(text)
+            given = [read_setting(text) for text in values]
         except ValueError as error:
             parser.error(f"argument {option_string}: {error}")
-        setattr(namespace, self.dest, [*getattr(namespace, self.dest), given])
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *given])
 
 
 def add_settings(parser: argparse.ArgumentParser, words: str) -> None:
