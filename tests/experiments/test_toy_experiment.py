@@ -63,10 +63,12 @@ def test_no_other_file_knows_of_it() -> None:
 def test_it_is_trained_interrupted_resumed_recorded_and_shown(here: dict[str, str], tmp_path: Path) -> None:
     trained = tusklite(here, "train", "toy", "--preset", "ci")
     assert trained.stdout.splitlines()[0].startswith("data: noisy squares, sha256 ")
-    assert [line.split()[0] for line in trained.stdout.splitlines()[1:]] == ["here", "error"]
+    whole = tmp_path / "runs" / "toy-ci-seed0"
+    *scores, last = trained.stdout.splitlines()[1:]
+    assert [line.split()[0] for line in scores] == ["here", "error"]
+    assert re.fullmatch(rf"60 steps in \d+\.\d s; everything is in {re.escape(str(whole))}", last)
     assert "step 60/60" in trained.stderr
     assert re.search(r"training · distance \d\.\d{3}", trained.stderr)
-    whole = tmp_path / "runs" / "toy-ci-seed0"
 
     command = ["train", "toy", "--preset", "ci", "--run-dir", tmp_path / "pieces", "--record", "--quiet"]
     first = tusklite(here, *command, "--minutes", "1e-9")
@@ -75,7 +77,7 @@ def test_it_is_trained_interrupted_resumed_recorded_and_shown(here: dict[str, st
         tusklite(here, *command, "--minutes", "1e-9", "--resume")
     assert not (tmp_path / "results").exists()
     refused = tusklite(here, *command, code=2)
-    assert "holds a run already" in refused.stderr
+    assert f"{tmp_path / 'pieces'} holds a run already; allowed are --resume to go on with it, or" in refused.stderr
     other = tusklite(here, *command, "--resume", "--set", "noise=0.3", code=2)
     assert re.search(r"other settings \(data\.images_sha256: \w+ there, \w+ now\)", other.stderr)
     tusklite(here, *command, "--resume")

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(
         parser, "a parameter of the lesson, such as seed=3, or a setting of its experiment; may be given again"
     )
-    parser.add_argument("--profile", help="short for -p profile=NAME: ci, lite or full")
+    parser.add_argument("--profile", "--preset", help="short for -p profile=NAME: ci, lite or full")
     parser.add_argument("--run-dir", type=folder, help="folder of the run; one that exists is gone on with")
 
 

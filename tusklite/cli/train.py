@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("experiment", help="such as mnist-hard, or a Python file that registers an experiment")
-    parser.add_argument("--preset", default="lite", help="ci, lite, paper or full")
+    parser.add_argument("--preset", "--profile", default="lite", help="ci, lite, paper or full")
     parser.add_argument("--seed", type=int, help="0 where none is given")
     parser.add_argument("--minutes", type=float, help="stop after so many; --resume goes on")
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's checkpoint")
@@ -58,7 +58,7 @@ def act(arguments: argparse.Namespace) -> int:
 def show_training(
     experiment: AnyExperiment, preset: AnyPreset, run_dir: Path | None, quiet: bool = False, **how: Any
 ) -> int:
-    """Train with a bar and print the result, or in a line why there is none.
+    """Train with a bar; print the result, its time and its folder, or in a line why there is none.
 
     Args:
         experiment: whose preset it is.
@@ -69,17 +69,26 @@ def show_training(
 
     Returns:
         0 if all is well; 1 where a loss was no number, or memory ran out.
+
+    Raises:
+        RunExists: the folder holds a run, and nothing says to go on with it.
     """
     import torch
 
-    from tusklite.experiments import train
+    from tusklite.experiments import run_folder, train
     from tusklite.methods.base import NonFiniteLoss
     from tusklite.results import comparison
+    from tusklite.train.loop import RunExists
     from tusklite.train.progress import ProgressBar
 
+    folder = run_folder(preset, run_dir)
     bar = None if quiet else ProgressBar(experiment.watched)
     try:
         result = train(preset, run_dir, progress=bar, **how)
+    except RunExists:
+        raise RunExists(
+            f"run_dir: {folder} holds a run already; allowed are --resume to go on with it, or another --run-dir"
+        ) from None
     except NonFiniteLoss as error:
         print(f"tusklite: {error}; the last good checkpoint stays in the run folder", file=sys.stderr)
         return 1
@@ -96,10 +105,24 @@ def show_training(
         if bar is not None:
             bar.close()
     if result is None:
+        print(f"what was done is in {folder}")
         print("not finished: the same command with --resume goes on")
-    else:
-        print(comparison(result, experiment.metrics))
+        return 0
+    print(comparison(result, experiment.metrics))
+    print(f"{result['steps']:,} steps in {_duration(result['seconds'])}; everything is in {folder}")
     return 0
+
+
+def _duration(seconds: float) -> str:
+    """A time in words.
+
+    Example:
+        >>> _duration(12.34), _duration(583.0), _duration(7384.0)
+        ('12.3 s', '9.7 min', '2.1 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def require_one(names: list[str], file: str) -> str:

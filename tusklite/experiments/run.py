@@ -148,7 +148,7 @@ def train(
     if minutes is not None:
         require_number("minutes", minutes, open_low=True)
     device = choose_device(preset.schedule.device)
-    folder = Path(run_dir) if run_dir is not None else runs_folder() / run_name(preset)
+    folder = run_folder(preset, run_dir)
     experiment = get_experiment(preset.experiment)
     splits, method = experiment.splits(preset), experiment.method(preset)
     if record:
@@ -165,6 +165,11 @@ def train(
             progress=progress,
         )
         return finish(preset, fitted, splits, method, folder, record) if fitted.finished else None
+
+
+def run_folder(preset: AnyPreset, run_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Where `train` works: the folder that is given, or one under `runs/` named by `run_name`."""
+    return Path(run_dir) if run_dir is not None else runs_folder() / run_name(preset)
 
 
 def run_name(preset: AnyPreset) -> str:

@@ -49,6 +49,10 @@ class FitResult:
     log: list[Record]
 
 
+class RunExists(ValueError):
+    """A run folder has a checkpoint, and nobody said to go on from it; nothing of it was touched."""
+
+
 class TrainingInterrupted(KeyboardInterrupt):
     """Training was asked to stop, and saved what it had; the message says how to go on."""
 
@@ -87,8 +91,8 @@ def fit(
         A `FitResult`; the method holds the trained weights, in evaluation mode.
 
     Raises:
-        ValueError: a run folder that cannot be written, is in use, is of another run, or has a checkpoint that `resume`
-            says not to use.
+        ValueError: a run folder that cannot be written, is in use, or is of another run; as `RunExists`, one that has
+            a checkpoint that `resume` says not to use.
         TypeError: data that are no `ImageSource`.
         FileNotWritten: the disk is full, or the folder may not be written any more; the last checkpoint stays.
         NonFiniteLoss: a loss is NaN or infinite; the last good checkpoint stays.
@@ -120,7 +124,7 @@ def _fit(
 
     checkpoint = load_checkpoint(run_dir, device, PARTS)
     if checkpoint is not None and not resume:
-        raise ValueError(f"run_dir: {run_dir} holds a run already; allowed are another folder, or resume=True to go on")
+        raise RunExists(f"run_dir: {run_dir} holds a run already; allowed are another folder, or resume=True to go on")
     step, seconds_before, memory_before = 0, 0.0, 0.0
     if checkpoint is not None:
         _restore(method, optimizers, checkpoint, identity, run_dir)
