@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import types
 import typing
 from collections.abc import Mapping
@@ -75,13 +76,16 @@ def short_names(names: typing.Iterable[str], known: typing.Iterable[str]) -> dic
 
 
 def plain(value: object) -> object:
-    """A number of NumPy or torch as Python's own, lists as tuples; anything else as it is.
+    """A number of NumPy or torch as Python's own, lists as tuples, paths as words; anything else as it is.
 
     Example:
         >>> import numpy as np
-        >>> plain(np.int64(3)), plain([np.float64(0.5), 1]), plain("word")
-        (3, (0.5, 1), 'word')
+        >>> from pathlib import PurePosixPath
+        >>> plain(np.int64(3)), plain([np.float64(0.5), 1]), plain("word"), plain(PurePosixPath("my/faces"))
+        (3, (0.5, 1), 'word', 'my/faces')
     """
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "ndim", None) == 0:  # of either library, neither of which is needed for it
         return item()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,14 +13,21 @@ from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.data import FaceLandmarks, load_faces
+from tusklite.data.faces import SOURCES
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
-from tusklite.experiments.face_regression import ViewsOfFaces, held_out_error, labelled_rows, regress_faces
+from tusklite.experiments.face_regression import (
+    ViewsOfFaces,
+    held_out_error,
+    labelled_rows,
+    mean_nearest,
+    regress_faces,
+)
 from tusklite.methods.base import new_method
-from tusklite.methods.thewlis.following import landmarks_in_views, landmarks_of
+from tusklite.methods.thewlis.following import equivariance_error, landmarks_in_views, landmarks_of
 from tusklite.methods.thewlis.model import FactorizedLandmarks, ThewlisConfig
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.training import ThewlisTraining
-from tusklite.metrics import LandmarkRegressor
+from tusklite.metrics import LandmarkRegressor, landmark_spread
 from tusklite.metrics.metric import Metric
 from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Published, Table, run_time
@@ -32,7 +41,9 @@ class FaceCounts:
     """Which faces, and how the regressor that reads annotated points off the landmarks is fitted and scored.
 
     Attributes:
-        source: of the faces: "mtfl" or "celeba" (see `tusklite.data.FaceLandmarks`).
+        source: of the faces: "mtfl" or "celeba", or "folder" for your own (see `tusklite.data.FaceLandmarks`).
+        folder: for "folder" that of your pictures, from the current one on.
+        points: for "folder" the CSV file of their points; where None, `points.csv` in the folder if there is one.
         score_on: "test", or "validation" to choose settings by: the regressor then leaves those faces out.
         regressor_views: warped copies of each labelled face that the regressor is fitted on.
         few_label_draws: how often the error with 1, 5, 10 and 20 labelled faces is measured, each time with other ones.
@@ -46,14 +57,51 @@ class FaceCounts:
     few_label_draws: int = 10
     few_label_views: int = 40
     ridge: float = 1e-2
+    folder: str | None = None
+    points: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values out of range; numbers of NumPy become plain ones."""
-        require_choice("source", self.source, ("mtfl", "celeba"))
+        require_choice("source", self.source, SOURCES)
+        for name in ("folder", "points"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            if not isinstance(given, str | os.PathLike):
+                raise TypeError(f"{name}: {given!r} was given; allowed is a path")
+            if self.source != "folder":
+                raise ValueError(
+                    f"{name}: {os.fspath(given)!r} was given for source {self.source!r}; "
+                    "allowed is None unless it is 'folder'"
+                )
+            object.__setattr__(self, name, os.fspath(given))
+        if self.source == "folder" and not self.folder:
+            raise ValueError(
+                f"folder: {self.folder!r} was given for source 'folder'; allowed is the path of a folder of pictures"
+            )
         require_choice("score_on", self.score_on, ("test", "validation"))
         for name, high in (("regressor_views", 100), ("few_label_draws", 10_000), ("few_label_views", 10_000)):
             object.__setattr__(self, name, require_integer(name, getattr(self, name), low=1, high=high))
         object.__setattr__(self, "ridge", require_number("ridge", self.ridge))
+
+    def files(self) -> dict[str, Path | None]:
+        """What `FaceLandmarks` has to be told of your own pictures: `root`, and `points` or None.
+
+        Raises:
+            FileNotFoundError: no such folder or CSV file.
+        """
+        if self.folder is None:
+            return {}
+        folder = Path(self.folder).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(f"folder: {self.folder} was given; allowed is a folder that is there")
+        if self.points is None:
+            points = folder / "points.csv"
+            return {"root": folder, "points": points if points.is_file() else None}
+        points = Path(self.points).expanduser()
+        if not points.is_file():
+            raise FileNotFoundError(f"points: {self.points} was given; allowed is a CSV file that is there")
+        return {"root": folder, "points": points}
 
 
 LITE_MODEL = ThewlisConfig(
@@ -135,14 +183,19 @@ TABLE_4 = (
 
 @dataclass(frozen=True)
 class FaceSplits:
-    """Faces to learn from without labels, and unseen ones to score on."""
+    """Faces to learn from without labels, unseen ones to score on, and of your own those that are watched meanwhile.
+
+    Of other sources some training faces are held out for that, so `watched` is None; as it is where you gave none.
+    """
 
     train: FaceLandmarks
     unseen: FaceLandmarks
+    watched: FaceLandmarks | None = None
 
 
 def _faces(results: Sequence[Result]) -> str:
-    return f"{results[0]['data']['train_faces']:,} faces, no points"
+    data = results[0]["data"]
+    return f"{data['train_faces']:,} {'pictures of your own' if data['source'] == 'folder' else 'faces'}, no points"
 
 
 def _landmarks(results: Sequence[Result]) -> str:
@@ -157,6 +210,7 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
     presets = PRESETS
     metrics = (
         *ERRORS,
+        Metric("equivariance_px", "error under warps", "px", better="down"),
         Metric("landmarks", "landmarks", "count"),
         Metric("nearest", "to the nearest landmark", ""),
         Metric("spread", "spread", ""),
@@ -165,6 +219,7 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
         "alignment": "alignment",
         "diversity": "diversity",
         "nme_percent": "error %",
+        "equivariance_px": "error px",
     }
     table = Table(
         metrics=ERRORS,
@@ -173,9 +228,31 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
     )
 
     def splits(self, preset: AnyPreset) -> FaceSplits:
-        """Training faces, and the unseen ones that the preset scores on."""
+        """Training faces, and the unseen ones that the preset scores on.
+
+        Raises:
+            ValueError: none of your own pictures to learn from, or to score on, or points that no error can be told by.
+        """
         device, data = choose_device(preset.schedule.device), preset.data
-        return FaceSplits(*(FaceLandmarks(split, data.source, device=device) for split in ("train", data.score_on)))
+        files = data.files()
+
+        def faces(split: str) -> FaceLandmarks:
+            return FaceLandmarks(split, data.source, files.get("root"), points=files.get("points"), device=device)
+
+        if data.source != "folder":
+            return FaceSplits(faces("train"), faces(data.score_on))
+        whole = load_faces(data.source, files["root"], points=files["points"])
+        sizes = {split: len(rows) for split, rows in whole.splits.items()}
+        if not sizes["train"] or not sizes[data.score_on]:
+            given = ", ".join(f"{size} {split}" for split, size in sizes.items())
+            raise ValueError(
+                f"folder: {data.folder} was given, with {given} pictures; allowed are "
+                f"some to train and some to score on ({data.score_on}): more pictures, or a column split in the table"
+            )
+        watched = faces("validation") if sizes["validation"] and data.score_on == "test" else None
+        splits = FaceSplits(faces("train"), faces(data.score_on), watched)
+        _require_apart(splits.unseen, data.points or "points.csv")
+        return splits
 
     def method(self, preset: AnyPreset) -> ThewlisTraining:
         """An untrained detector with its optimisation."""
@@ -183,12 +260,21 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
         return new_method(lambda: ThewlisTraining(FactorizedLandmarks(preset.model), preset.training, seed), seed)
 
     def look(self, preset: AnyPreset, method: ThewlisTraining, splits: FaceSplits) -> dict[str, float]:
-        """The error on held-out training faces."""
+        """The error on held-out training faces; of your own pictures how well landmarks follow warps."""
+        if preset.data.source == "folder":
+            return {} if splits.watched is None else follow_warps(preset, method.model, splits.watched)
         return held_out_error(views_of_faces(preset, method.model, splits), splits.train, preset.data.ridge)
 
     def score(self, preset: AnyPreset, method: ThewlisTraining, splits: FaceSplits, fitted: FitResult) -> Scores:
-        """The error on unseen faces of a regressor that is fitted on labelled training faces."""
-        metrics, _ = regress_landmarks(preset, method.model, splits)
+        """The error on unseen faces of a regressor that is fitted on labelled training faces.
+
+        Of your own pictures also how well landmarks follow warps; that alone where their points are too few.
+        """
+        if preset.data.source != "folder":
+            return Scores(regress_landmarks(preset, method.model, splits)[0])
+        metrics = follow_warps(preset, method.model, splits.unseen)
+        if tells_an_error(splits):
+            metrics |= regress_landmarks(preset, method.model, splits)[0]
         return Scores(metrics)
 
     def describe(self, preset: AnyPreset, splits: FaceSplits) -> dict[str, Any]:
@@ -201,9 +287,45 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
 
     def data_line(self, preset: AnyPreset) -> str:
         """Which faces, how many to train and to test, where from, the checksum."""
-        faces = load_faces(preset.data.source)
+        files = preset.data.files()
+        faces = load_faces(preset.data.source, **files)
         learn, test = (f"{len(faces.splits[split]):,}" for split in ("train", "test"))
         return f"faces: {faces.name}, {learn} + {test}, from {faces.where}, sha256 {faces.sha256[:12]}…"
+
+
+def tells_an_error(splits: FaceSplits) -> bool:
+    """Whether there are labelled faces on both sides, with two points or more: the first two measure the error."""
+    return splits.unseen.eyes is not None and bool(splits.train.labelled.any() and splits.unseen.labelled.any())
+
+
+def _require_apart(unseen: FaceLandmarks, table: str) -> None:
+    """Refuse faces whose first two points lie on one spot, before anything is trained."""
+    if unseen.eyes is None:
+        return
+    pair = unseen.points[unseen.labelled][:, list(unseen.eyes)]
+    if (pair[:, 0] == pair[:, 1]).all(dim=-1).any():
+        first, second = unseen.point_names[:2]
+        raise ValueError(
+            f"points: in {table} {first} and {second} of a {unseen.split} picture lie on one spot; "
+            "allowed are first two points apart from each other, since errors are told in their distance"
+        )
+
+
+def follow_warps(preset: AnyPreset, model: FactorizedLandmarks, faces: FaceLandmarks) -> dict[str, Any]:
+    """How far landmarks are from where warps of unseen faces take them, in pixels of a view; it needs no points.
+
+    Args:
+        preset: its warps make the pairs of views.
+        model: the detector, in evaluation mode.
+        faces: unseen ones.
+    """
+    pixels, found = model.config.image_size / 2, landmarks_of(model, faces)
+    figures: dict[str, Any] = {
+        "equivariance_px": pixels * equivariance_error(model, faces, preset.training).mean(),
+        "nearest": mean_nearest(found),
+        "spread": landmark_spread(found),
+    }
+    return {"landmarks": found.shape[1]} | {name: round(float(value), 4) for name, value in figures.items()}
 
 
 def views_of_faces(preset: AnyPreset, model: FactorizedLandmarks, splits: FaceSplits) -> ViewsOfFaces:

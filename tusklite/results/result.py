@@ -18,8 +18,8 @@ KEYS = (
 # What a run that is recorded states beside them: its name for readers, and every setting that it went by.
 NAMED_BY = ("label", "configuration")
 
-# Settings that a result states elsewhere as they came out, "auto" as what was there.
-RESOLVED = ("schedule.device", "data.source")
+# Settings that a result states elsewhere as they came out: "auto" as what was there, files by their checksum.
+RESOLVED = ("schedule.device", "data.source", "data.folder", "data.points")
 # Those, and what trains nothing else.
 STATED = (
     *RESOLVED, "schedule.seed", "schedule.log_every", "schedule.checkpoint_every", "schedule.evaluate_every",
