@@ -3,8 +3,21 @@ PROFILE ?= lite
 PRESET ?= lite
 SEED ?= 0
 JOBS ?= 2
+LESSON ?= 00
 LESSONS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 UV ?= uv
+
+# TORCH=cpu takes PyTorch without CUDA, from where PyTorch keeps it: torch and torchvision as a pair, in the versions
+# that are locked. It counts while .venv is being made.
+TORCH ?=
+CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
+ifeq ($(TORCH),cpu)
+SIZE := 2 GB
+else ifeq ($(TORCH),)
+SIZE := 6 GB
+else
+$(error TORCH: '$(TORCH)' was given; allowed are cpu, or nothing for the locked one)
+endif
 
 # On Windows make comes from a package manager, and its shell and tools with Git for Windows.
 ifeq ($(OS),Windows_NT)
@@ -27,13 +40,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-oldest lint types notebooks bench record record-gpu departures results \
-	equations mutants lock clean
+.PHONY: help setup lab run test test-quick test-oldest lint types outputs notebooks bench record record-gpu departures \
+	results equations bootstrap mutants lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY)  ## make .venv with the locked requirements and the package (PYTHON=python3.12 chooses another Python)
+setup: $(READY)  ## make .venv with the locked requirements and the package (PYTHON=python3.12; TORCH=cpu without CUDA)
+
+lab: setup  ## open a lesson in JupyterLab (LESSON=00; another number opens another)
+	@test -n "$(wildcard notebooks/$(LESSON)_*.ipynb)" || { echo "LESSON: '$(LESSON)' was given; allowed are $(sort $(foreach file,$(wildcard notebooks/*.ipynb),$(firstword $(subst _, ,$(notdir $(file))))))"; exit 1; }
+	$(VENV) -m jupyterlab $(wildcard notebooks/$(LESSON)_*.ipynb)
 
 run: setup  ## the main job: train and evaluate on MNIST-Hard in lesson 11 (PROFILE=ci takes a minute)
 	$(VENV) -m tusklite run mnist-hard --profile $(PROFILE)
@@ -56,9 +73,12 @@ lint: setup  ## formatting and lint alone
 types: setup  ## the types of the package, by mypy
 	$(VENV) -m mypy
 
-notebooks: setup  ## run the lessons again and store their outputs (LESSONS=notebooks/11_mnist_hard.ipynb: just one)
+outputs: setup  ## run all lessons anew and write over their stored outputs: hours (LESSONS=notebooks/00_start_here.ipynb)
 	$(VENV) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		--ExecutePreprocessor.extra_arguments=--log-level=40 $(LESSONS)
+
+notebooks:  ## refused, since it could mean two things: `make lab` opens them, `make outputs` runs and overwrites them
+	@echo "make lab opens the lessons; make outputs runs all of them and writes over their stored outputs"; exit 1
 
 bench: setup  ## every claim of speed, measured: one line each
 	@for file in $(filter-out benchmarks/ratio.py benchmarks/step_flops.py,$(wildcard benchmarks/*.py)); do $(VENV) $$file || exit 1; done
@@ -78,6 +98,9 @@ results: setup  ## write the tables of recorded results into README.md
 equations: setup  ## write the index of equations again, from the docstrings
 	$(VENV) site/equations.py
 
+bootstrap: setup  ## write the first cell of every lesson again, with the address in pyproject.toml
+	$(VENV) site/bootstrap.py
+
 mutants: setup  ## put small faults into the core, one at a time, and see the tests notice: about 20 minutes
 	$(VENV) -m pip install --quiet "mutmut>=3.8,<4"
 	$(VENV) tests/mutants.py
@@ -95,9 +118,16 @@ clean:  ## remove caches and build products; environments, runs/ and results/ st
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "tusklite needs Python 3.10 or newer, and $(PYTHON) is not there; try: make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("tusklite needs Python 3.10 or newer, and $(PYTHON) is %d.%d; try: make setup PYTHON=python3.12" % sys.version_info[:2])'
-	@test -f $@ || { echo "Making .venv, once: about 6 GB and a few minutes"; $(PYTHON) -m venv --clear .venv; }
+	@test -f $@ || { echo "Making .venv, once: about $(SIZE) and a few minutes"; $(PYTHON) -m venv --clear .venv; }
 	@rm -f $@
+ifeq ($(TORCH),cpu)
+	grep -E '^(torch|torchvision)==' requirements.lock > .venv/torch.txt
+	grep -vE '^(cuda-|nvidia-|triton==|torch==|torchvision==)' requirements.lock > .venv/others.txt
+	$(VENV) -m pip install --no-deps --index-url $(CPU_WHEELS) --requirement .venv/torch.txt
+	$(VENV) -m pip install --requirement .venv/torch.txt --requirement .venv/others.txt
+else
 	$(VENV) -m pip install --requirement requirements.lock
+endif
 	$(VENV) -m pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -239,7 +239,8 @@ def test_the_search_for_unnamed_encodings_finds_them(code, count):
 # An absolute path begins a word; inside the base64 of a picture a letter, a digit, / or + stands before it.
 PRIVATE = re.compile(
     r"(?<![\w.+/~-])/(home|root|Users|work|workspace|opt|mnt|tmp)/\w"  # somebody's machine
-    r"|file:/{2,3}|(pypi|npmjs)[.]org|pythonhosted[.]org|(index-url|find-links)[ =]"  # an index
+    r"|file:/{2,3}|(pypi|npmjs)[.]org|pythonhosted[.]org"  # an index, by its address
+    r"|(index-url|find-links)[ =](?!https://download[.]pytorch[.]org/whl/cpu\b|\$\(CPU_WHEELS\))"  # but PyTorch's own
 )
 
 
@@ -268,3 +269,8 @@ def test_no_file_names_a_machine_or_a_registry():
 def test_the_search_for_private_paths_finds_one(text):
     assert PRIVATE.search(text)
     assert not PRIVATE.search("iVBORw0KGgo" + "/" + "tmp/AAAA and ../" + "work/a and https://a.org/" + "home/b")
+
+
+def test_of_all_indexes_the_one_of_pytorch_without_cuda_may_be_named():
+    assert not PRIVATE.search("pip install torch --index-url https://download.pytorch.org/whl/cpu")
+    assert PRIVATE.search("pip install torch --index-" + "url https://download.pytorch.org.a.example/whl/cpu")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from oldest_versions import requirements
+from packaging.requirements import Requirement
 
 from tusklite import __version__
 
@@ -29,8 +30,8 @@ def test_every_target_says_what_it_does():
     phony = re.search(r"^\.PHONY: ((?:.|\\\n)+?)$(?<!\\)", MAKEFILE, re.MULTILINE).group(1)
     assert set(TARGETS) == set(phony.replace("\\", " ").split())
     assert set(TARGETS) >= {
-        *("setup", "run", "test", "test-quick", "test-oldest", "lint", "types", "notebooks", "bench", "record"),
-        *("record-gpu", "departures", "results", "equations", "mutants", "lock", "clean"),
+        *("setup", "lab", "run", "test", "test-quick", "test-oldest", "lint", "types", "outputs", "bench", "record"),
+        *("record-gpu", "departures", "results", "equations", "bootstrap", "mutants", "lock", "clean"),
     }
 
 
@@ -55,6 +56,61 @@ def test_the_environment_is_found_on_every_system():
     assert ".venv/bin/python -m tusklite run mnist-hard --profile lite" in commands("run", "OS=")
     assert "python -m venv --clear .venv-oldest" in commands("test-oldest", "OS=Windows_NT")
     assert "python3.10 -m venv --clear .venv-oldest" in commands("test-oldest", "OLDEST_PYTHON=python3.10")
+
+
+def test_the_lessons_are_opened_by_one_command_and_overwritten_by_another():
+    assert re.search(r"-m jupyterlab notebooks/00_start_here\.ipynb$", commands("lab"), re.MULTILINE)
+    assert re.search(r"-m jupyterlab notebooks/04_\w+\.ipynb$", commands("lab", "LESSON=04"), re.MULTILINE)
+    assert "--inplace" not in commands("lab") + commands("notebooks")
+    assert "--execute --inplace" in commands("outputs")
+    meant = subprocess.run(["make", "notebooks"], cwd=ROOT, capture_output=True, text=True)
+    assert meant.returncode != 0
+    assert "make lab opens the lessons; make outputs runs all of them" in meant.stdout
+
+
+def test_a_lesson_that_is_not_there_is_refused_with_those_that_are():
+    (check,) = [line for line in commands("lab", "LESSON=99").splitlines() if "LESSON:" in line]
+    done = subprocess.run(["sh", "-c", check], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.startswith("LESSON: '99' was given; allowed are 00 01 02 ")
+
+
+def test_torch_without_cuda_is_taken_as_a_pair_and_nothing_of_cuda_with_it(tmp_path):
+    told = commands("setup", "TORCH=cpu")
+    assert "about 2 GB" in told
+    pair, others = [line for line in told.splitlines() if "-m pip install" in line and "--editable" not in line]
+    assert pair.endswith(
+        "pip install --no-deps --index-url https://download.pytorch.org/whl/cpu --requirement .venv/torch.txt"
+    )
+    # The second command names torch again, which is there then: so that pip adds what those wheels require themselves.
+    assert others.endswith("pip install --requirement .venv/torch.txt --requirement .venv/others.txt")
+    (tmp_path / ".venv").mkdir()
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    (tmp_path / "requirements.lock").write_text(lock, encoding="utf-8")
+    for line in told.splitlines():
+        if line.startswith("grep "):
+            subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True)
+    kept = [
+        (tmp_path / ".venv" / name).read_text(encoding="utf-8").splitlines() for name in ("torch.txt", "others.txt")
+    ]
+    wanted, rest = ([Requirement(line) for line in lines if not line.startswith("#")] for lines in kept)
+    assert {each.name for each in wanted} == {"torch", "torchvision"}
+    for each in wanted:
+        assert each.specifier.contains(f"{next(iter(each.specifier)).version}+cpu")  # as those wheels call themselves
+    every = {Requirement(line).name for line in lock.splitlines() if not line.startswith("#")}
+    gone = every - {each.name for each in rest} - {"torch", "torchvision"}
+    assert gone
+    assert all(name == "triton" or name.startswith(("nvidia-", "cuda-")) for name in gone)
+    assert {each.name for each in rest} >= {"numpy", "filelock", "jinja2", "sympy", "networkx", "fsspec"}  # torch's own
+
+
+def test_torch_as_it_is_locked_is_taken_where_nothing_is_said():
+    assert "pip install --requirement requirements.lock" in commands("setup")
+    assert "index-url" not in commands("setup")
+    assert "about 6 GB" in commands("setup")
+    done = subprocess.run(["make", "--dry-run", "setup", "TORCH=gpu"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "TORCH: 'gpu' was given; allowed are cpu, or nothing" in done.stderr
 
 
 def test_every_command_in_the_readme_is_a_target():
