@@ -91,7 +91,7 @@ def test_it_is_trained_interrupted_resumed_recorded_and_shown(here: dict[str, st
     time = f"{result['seconds'] / 60:.1f} min, {result['device']}"
     row = f"| tusklite `ci`, seed 0 | {time} | {result['metrics']['error']:.3f} |"
     assert f"toy\n\n| method | time | error |\n| --- | --- | --- |\n| the answer |  | 0.000 |\n{row}\n" in table
-    assert "| TUSK (paper) | nothing |" in table  # beside the others
+    assert "| TUSK (paper) | K, M |" in table  # beside the others
     again = tusklite(here, *command, "--resume", code=2)
     assert again.stderr.startswith(f"tusklite: record: {recorded} holds a result of the same settings")
     assert json.loads(recorded.read_text()) == result

@@ -322,7 +322,7 @@ def test_seeds_become_a_median_with_the_smallest_and_the_largest() -> None:
     both = [0.941, 0.9204, 0.9553, 0.94, 0.9399]
     runs = [result(value, seed=seed, seconds=500.0 + 10 * seed) for seed, value in enumerate(both)]
     (row,) = rows(mnist_hard(runs))[len(TABLE_1) :]
-    assert row[:4] == ["tusklite `lite`, 5 seeds", "nothing", "60,000", "8.7 min, cpu (2 threads)"]
+    assert row[:4] == ["tusklite `lite`, 5 seeds", "K, M", "60,000", "8.7 min, cpu (2 threads)"]
     middle = 100 * statistics.median(both)
     assert row[6] == f"{middle:.1f} (92.0 to 95.5)"
     assert row[4] == "99.9 (99.9 to 99.9)"

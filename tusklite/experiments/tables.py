@@ -16,7 +16,7 @@ def table_of(experiment: str, results: Sequence[Result]) -> str:
 
     Example:
         >>> print(table_of("mnist-hard", []).splitlines()[2])
-        | TUSK (paper) | nothing |  |  | 99.9 | 92.1 | 92.1 |
+        | TUSK (paper) | K, M |  |  | 99.9 | 92.1 | 92.1 |
     """
     known = get_experiment(experiment)
     own = [result for result in results if result["experiment"] == experiment]
