@@ -81,11 +81,12 @@ def test_solutions_have_no_profile(lesson, path):
         assert "profile" not in "".join(cell.source for cell in code_cells(lesson))
 
 
-def test_the_bootstrap_never_touches_torch_or_numpy(lesson):
+def test_the_bootstrap_is_the_same_everywhere(lesson):
     (bootstrap,) = [cell for cell in code_cells(lesson) if "bootstrap" in cell.metadata.get("tags", [])]
-    assert len([line for line in bootstrap.source.splitlines() if line.strip()]) <= 3
-    assert "--no-deps" in bootstrap.source
-    assert not re.search(r"torch|numpy", bootstrap.source)
+    assert bootstrap is code_cells(lesson)[0]
+    first = nbformat.read(LESSONS[0], as_version=4)
+    assert bootstrap.source == code_cells(first)[0].source
+    assert not bootstrap.outputs
 
 
 def test_cells_are_short_and_prose_outweighs_them(lesson):

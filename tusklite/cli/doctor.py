@@ -66,7 +66,7 @@ def _libraries() -> Finding:
             missing.append(name)
     if missing:
         needed = [name for name in missing if name in CORE]
-        says = f"missing: {', '.join(missing)}; `pip install 'tusklite[course]'` or `make setup` installs them"
+        says = f"missing: {', '.join(missing)}; `pip install '.[course]'` in a clone or `make setup` installs them"
         return Finding("libraries", not needed, says if needed else f"for lessons and data: {says}")
     return Finding("libraries", True, ", ".join(versions))
 

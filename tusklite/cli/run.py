@@ -25,7 +25,9 @@ def act(arguments: argparse.Namespace) -> int:
     try:
         from tusklite.course.lessons import LessonFailed, run_notebook
     except ImportError as error:
-        raise ImportError(f"lessons need {error.name}; install them with `pip install 'tusklite[course]'`") from error
+        if error.name is None:  # it says itself what is missing
+            raise
+        raise ImportError(f"lessons need {error.name}; `make setup` installs what they want") from error
 
     given = [*arguments.settings, *([("profile", arguments.profile)] if arguments.profile is not None else [])]
     parameters = settings_given(given)

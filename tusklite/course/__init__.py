@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tusklite.course import libraries
+
 __all__ = [
     "alternating_training",
     "diversity",
@@ -17,3 +19,5 @@ __all__ = [
     "thin_plate_splines",
     "when_one_channel_is_not_enough",
 ]
+
+libraries.require_libraries()
