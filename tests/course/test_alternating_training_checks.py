@@ -39,6 +39,17 @@ def strict(row, images, keypoints):
     return "collapsed heatmap" if row["collapsed_heatmaps"] >= images / 2 else diagnose(row, images, keypoints)
 
 
+def stepping(softmin, transport, descriptors, means):
+    loss = softmin(descriptors, means.detach()) + transport(means, descriptors.detach())
+    loss.backward()
+    return loss
+
+
+def in_place(softmin, transport, descriptors, means):
+    means.data.mul_(2)
+    return softmin(descriptors, means.detach()) + transport(means, descriptors.detach())
+
+
 FIRST, SECOND, THIRD, FOURTH = "collapsed heatmap", "everything in one", "dead prototypes", "border keypoints"
 ANSWERS = {
     lesson.check_count_the_dead: {
@@ -48,6 +59,11 @@ ANSWERS = {
         "no death; a tenth": lambda a, m: int((counted(a, m) < even(a, m)).sum()),
         "the living": lambda a, m: int((counted(a, m) >= even(a, m) / 10).sum()),
         "are dead, you count -1": lambda a, m: -1,
+        "the last of them wins nothing": lambda a, m: int((torch.bincount(a) < even(a, m) / 10).sum()),
+        "half of the even share": lambda a, m: int((counted(a, m) < even(a, m) / 2).sum()),
+        "which one wins least": lambda a, m: int(counted(a, m).argmin()),
+        "what the weakest wins": lambda a, m: int(counted(a, m).min()),
+        "what the dead win together": lambda a, m: int(counted(a, m)[counted(a, m) < even(a, m) / 10].sum()),
         "a number is asked for": lambda a, m: "two",
     },
     lesson.check_routed_loss: {
@@ -57,7 +73,12 @@ ANSWERS = {
         "nothing moves at all": lambda s, t, x, p: (s(x, p) + t(p, x)).detach(),
         "the prototypes get no gradient": lambda s, t, x, p: s(x, p.detach()) + t(p.detach(), x.detach()),
         "the descriptors get no gradient": lambda s, t, x, p: t(p, x.detach()),
-        "not as it should": lambda s, t, x, p: s(x, p.detach()) + 8 * t(p, x.detach()),
+        "the transport pulls 8 times as it should": lambda s, t, x, p: s(x, p.detach()) + 8 * t(p, x.detach()),
+        "the soft-min pulls 0.01 times": lambda s, t, x, p: 0.01 * s(x, p.detach()) + t(p, x.detach()),
+        "not as it should: add": lambda s, t, x, p: s(x, p.detach()) + t(p.sin(), x.detach()),
+        "you called `backward`": stepping,
+        "you switched the input's gradient off": lambda s, t, x, p: s(x, p.requires_grad_(False)) + t(p, x.detach()),
+        "you changed the input that was given": in_place,
         "the value should be the sum": lambda s, t, x, p: 1 + s(x, p.detach()) + t(p, x.detach()),
         "one number is asked for": lambda s, t, x, p: (s(x, p.detach()), t(p, x.detach())),
     },
@@ -70,7 +91,10 @@ ANSWERS = {
         "the dead come first": asking_in((FIRST, SECOND, FOURTH, THIRD)),
         "10 of 16 x 3 keypoints": asking_in((FIRST, SECOND, THIRD)),
         "one prototype is dead": asking_in((FIRST, SECOND, FOURTH)),
-        "one of collapsed heatmap, everything": lambda row, images, keypoints: "dead",
+        'one of collapsed heatmap, everything.* yours gives "dead"': lambda row, images, keypoints: "dead",
+        "you count each image twice": lambda row, images, keypoints: diagnose(row, 2 * images, keypoints),
+        "you count half of the images": lambda row, images, keypoints: diagnose(row, images / 2, keypoints),
+        "there are `keypoints` of them in each image": lambda row, images, keypoints: diagnose(row, images, 1),
     },
 }
 EXERCISES = {

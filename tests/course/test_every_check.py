@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 
 import pytest
 import test_alternating_training_checks
 import test_diversity_checks
 import test_equivariance_checks
+import test_factorized_landmarks_checks
 import test_prototypes_and_softmin_checks
 import test_single_heatmap_checks
 import test_sliced_wasserstein_checks
 import test_sparse_autoencoder_checks
+import test_start_here_checks
 import test_thin_plate_splines_checks
+import test_when_one_channel_is_not_enough_checks
+import torch
 
 LESSONS = (
+    test_start_here_checks,
     test_thin_plate_splines_checks,
     test_equivariance_checks,
     test_diversity_checks,
+    test_factorized_landmarks_checks,
+    test_when_one_channel_is_not_enough_checks,
     test_single_heatmap_checks,
     test_sparse_autoencoder_checks,
     test_sliced_wasserstein_checks,
@@ -47,9 +56,51 @@ def test_each_mistake_has_its_message(check, words, attempt):
     assert re.search(words, found.message), found.message
 
 
+# What says that something is amiss, and not what the cause is.
+BARE = re.compile("should have shape|is asked for, yours|are asked for, yours|your code raised|you called|it should be")
+
+
 @EACH_CHECK
-def test_three_mistakes_or_more_are_told_apart(lesson, check, name):
-    assert len({check(attempt).message for attempt in lesson.ANSWERS[check].values()}) >= 3
+def test_four_mistakes_or_more_hear_their_cause(lesson, check, name):
+    said = {check(attempt).message for attempt in lesson.ANSWERS[check].values()}
+    assert len({message for message in said if not BARE.search(message)}) >= 4, said
+
+
+@EACH_CHECK
+def test_messages_differ_between_mistakes(lesson, check, name):
+    causes = [
+        message for attempt in lesson.ANSWERS[check].values() if not BARE.search(message := check(attempt).message)
+    ]
+    assert len(set(causes)) >= len(causes) - 2, causes  # two ways into the same mistake may hear the same
+
+
+def given_to(function, seen):
+    """The same function, which keeps what it is given."""
+
+    def keeping(*inputs):
+        seen.extend(inputs)
+        return function(*inputs)
+
+    return keeping
+
+
+def floats(values):
+    """Types of all floating-point tensors among values, mappings and splines."""
+    for value in values:
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            yield value.dtype
+        elif isinstance(value, Mapping):
+            yield from floats(value.values())
+        elif dataclasses.is_dataclass(value):
+            yield from floats([value.control, value.weights, value.affine])
+
+
+@EACH_CHECK
+def test_an_answer_meets_the_precision_of_the_lessons(lesson, check, name):
+    seen = []
+    assert check(given_to(lesson.SOLUTIONS[name], seen))
+    assert seen
+    assert set(floats(seen)) <= {torch.float32}
 
 
 @EACH_CHECK

@@ -49,6 +49,32 @@ def of_squares(descriptors: Tensor, prototypes: Tensor, inverse_temperature: flo
     return torch.autograd.grad(kmeans_softmin_loss(point, prototypes, inverse_temperature, squared=True), point)[0]
 
 
+def of_squares_by_hand(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float) -> Tensor:
+    away = descriptors[:, None] - prototypes
+    squares = away.square().sum(dim=2)
+    probability = (-inverse_temperature * squares).softmax(dim=1)[..., None]
+    nearest = away[torch.arange(len(away)), squares.argmin(dim=1)]
+    return 2 * inverse_temperature * (nearest - (probability * away).sum(dim=1)) / len(away)
+
+
+def formula(probabilities, length: bool = True, choose=lambda distance: distance.argmin(dim=1)):
+    """The gradient by its formula, with a mistake in a part of it."""
+
+    def gradient(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float) -> Tensor:
+        units, distance, _ = parts(descriptors, prototypes)
+        directions = units if length else units * distance[..., None]
+        nearest = directions[torch.arange(len(units)), choose(distance)]
+        mean = (probabilities(inverse_temperature, distance)[..., None] * directions).sum(dim=1)
+        return inverse_temperature * (nearest - mean) / len(units)
+
+    return gradient
+
+
+def to_the_mean(prototypes: Tensor, descriptors: Tensor) -> Tensor:
+    dead = torch.cdist(descriptors, prototypes).argmin(dim=1).bincount(minlength=len(prototypes)) == 0
+    return torch.where(dead[:, None], descriptors.mean(dim=0), prototypes)
+
+
 def bringing(choose):
     """Dead prototypes go to the descriptors that `choose` picks from distances (N, M), for how many dead."""
 
@@ -80,6 +106,16 @@ ANSWERS = {
         "this is the largest probability": lambda *inputs: math.exp(-neat_loss(*inputs)),
         "the sign is turned round": lambda *inputs: -neat_loss(*inputs),
         "distances: it should be": lambda *inputs: 0.5,
+        "the prototypes point away from each other": price(apart=lambda count: math.sqrt(2 - 2 / (count - 1))),
+        "and you took -1 / M": price(apart=lambda count: math.sqrt(2 + 2 / count)),
+        "there are M - 1 others, not one": price(others=lambda count: 1),
+        "the logarithm is missing": lambda *inputs: math.exp(neat_loss(*inputs)),
+        "not to base 2": lambda *inputs: neat_loss(*inputs) / math.log(2),
+        "not to base 10": lambda *inputs: neat_loss(*inputs) / math.log(10),
+        "the nearest, with its e⁰ = 1, is missing": lambda *inputs: math.log(math.exp(neat_loss(*inputs)) - 1),
+        "you summed over prototypes": lambda count, *inputs: count * neat_loss(count, *inputs),
+        "you divided by M": lambda count, *inputs: neat_loss(count, *inputs) / count,
+        "a finite number is asked for, yours gives nan": lambda *inputs: math.nan,
         "a number is asked for, yours gives list": lambda *inputs: [1.0],
     },
     lesson.check_softmin_gradient: {
@@ -87,7 +123,21 @@ ANSWERS = {
         "the sign is turned round": lambda *inputs: -softmin_gradient(*inputs),
         "the pull of the nearest alone": nearest_alone,
         "these are the pushes alone": lambda *inputs: softmin_gradient(*inputs) - nearest_alone(*inputs),
-        "squared distances": of_squares,
+        "squared distances": of_squares_by_hand,
+        "you called `grad`: the gradient is asked for without autograd": of_squares,
+        "your probabilities grow with the distance": formula(lambda s, distance: (s * distance).softmax(dim=1)),
+        "not of length 1": formula(lambda s, distance: (-s * distance).softmax(dim=1), length=False),
+        "your softmax runs over descriptors": formula(lambda s, distance: (-s * distance).softmax(dim=0)),
+        "you took the farthest prototype": formula(
+            lambda s, distance: (-s * distance).softmax(dim=1), choose=lambda distance: distance.argmax(dim=1)
+        ),
+        "you left the nearest out of the probabilities": formula(
+            lambda s, distance: (
+                (-s * distance).scatter(1, distance.argmin(dim=1, keepdim=True), -torch.inf).softmax(dim=1)
+            )
+        ),
+        "the number of dimensions": lambda x, p, s: softmin_gradient(x, p, s) * len(x) / x.shape[1],
+        "the number of prototypes": lambda x, p, s: softmin_gradient(x, p, s) * len(x) / len(p),
         "inverse temperature 2.5: .* missing before the directions": lambda d, p, inverse_temperature: (
             softmin_gradient(d, p, inverse_temperature) / inverse_temperature
         ),
@@ -96,7 +146,10 @@ ANSWERS = {
         ),
         "by their probabilities, not all the same": pushes_all_the_same,
         "all slopes are 0": lambda *inputs: 0 * softmin_gradient(*inputs),
-        "from autograd's": lambda *inputs: softmin_gradient(*inputs) + 1,
+        "too large by 1, everywhere": lambda *inputs: softmin_gradient(*inputs) + 1,
+        "descriptor 0 is right, and no other": lambda *inputs: softmin_gradient(*inputs).index_fill(
+            0, torch.arange(1, 7), 0.5
+        ),
         r"should have shape \(7, 5\)": lambda *inputs: softmin_gradient(*inputs)[0],
     },
     lesson.check_revive: {
@@ -109,6 +162,7 @@ ANSWERS = {
             lambda distance, dead: distance.amin(1).argsort(descending=True)[:dead].flip(0)
         ),
         "not to the farthest": bringing(lambda distance, dead: distance.amax(1).argsort(descending=True)[:dead]),
+        "they stand on the mean of all": to_the_mean,
         "they should stand on": bringing(lambda distance, dead: torch.arange(dead)),
         r"should have shape \(6, 3\)": lambda prototypes, descriptors: descriptors,
     },

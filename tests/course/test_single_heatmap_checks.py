@@ -9,12 +9,13 @@ from lesson_definitions import definitions
 from torch import Tensor
 
 from tusklite.course import single_heatmap as lesson
-from tusklite.ops.keypoints import detect_keypoints
+from tusklite.ops.keypoints import detect_keypoints, sample_descriptors
 
 SOLUTIONS = definitions("solutions/06_single_heatmap")
 LESSON = definitions("06_single_heatmap")
 temperature_for_share, around = SOLUTIONS["temperature_for_share"], SOLUTIONS["around"]
 greedy_maxima, descriptor_slopes = SOLUTIONS["greedy_maxima"], SOLUTIONS["descriptor_slopes"]
+refine_above_background = SOLUTIONS["refine_above_background"]
 
 
 def temperature(logarithm):
@@ -22,18 +23,28 @@ def temperature(logarithm):
     return lambda share, peak, background, pixels: (peak - background) / logarithm(share, pixels)
 
 
-def greedy(before: int = 0, after: int = 1, wipe_given: bool = False, clamp: bool = True):
+def greedy(
+    before: int = 0,
+    after: int = 1,
+    wipe_given: bool = False,
+    clamp: bool = True,
+    fill: float = -torch.inf,
+    sides: tuple[int, ...] = (0, 1),
+    divide_by_height: bool = False,
+):
     """The greedy loop with other slices."""
 
     def maxima(heatmap: Tensor, k: int, window: int) -> Tensor:
         left, found = heatmap if wipe_given else heatmap.clone(), []
         for _ in range(k):
             found.append(left.argmax())
-            row, column = divmod(int(found[-1]), heatmap.shape[1])
+            row, column = divmod(int(found[-1]), heatmap.shape[0 if divide_by_height else 1])
             reach = window // 2 + before
             start = [max(place - reach, 0) if clamp else place - reach for place in (row, column)]
-            left[start[0] : row + reach + after, start[1] : column + reach + after] = -torch.inf
-            left[row, column] = -torch.inf
+            rows, columns = slice(start[0], row + reach + after), slice(start[1], column + reach + after)
+            left[rows if 0 in sides else slice(None), columns if 1 in sides else slice(None)] = fill
+            if not divide_by_height:
+                left[row, column] = fill
         return torch.stack(found)
 
     return maxima
@@ -60,6 +71,11 @@ def lowest(values: Tensor) -> Tensor:
     return values.min(dim=1, keepdim=True).values
 
 
+def excess(values: Tensor, temperature: float) -> Tensor:
+    largest = values.max(dim=1, keepdim=True).values
+    return ((values - largest) / temperature).exp() - ((lowest(values) - largest) / temperature).exp()
+
+
 def softmax_less_its_least(values: Tensor, temperature: float) -> Tensor:
     weights = (values / temperature).softmax(dim=1)
     return weights - lowest(weights)
@@ -69,6 +85,32 @@ def slopes_of_one_side(features: Tensor, xy: Tensor) -> Tensor:
     (f00, f01, f10, _), _, _ = around(features, xy)
     height, width = features.shape[2:]
     return torch.stack([(f01 - f00) * width / 2, (f10 - f00) * height / 2], dim=-1)
+
+
+def slopes_mixed(shares):
+    """The slopes, the sides mixed by other shares."""
+
+    def slopes(features: Tensor, xy: Tensor) -> Tensor:
+        (f00, f01, f10, f11), right, down = around(features, xy)
+        right, down = shares(right, down)
+        by_x = (1 - down) * (f01 - f00) + down * (f11 - f10)
+        by_y = (1 - right) * (f10 - f00) + right * (f11 - f01)
+        height, width = features.shape[2:]
+        return torch.stack([by_x * width / 2, by_y * height / 2], dim=-1)
+
+    return slopes
+
+
+def slopes_by_autograd(features: Tensor, xy: Tensor) -> Tensor:
+    point = xy.clone().requires_grad_()
+    sampled = sample_descriptors(features, point)
+    channels = range(features.shape[1])
+    return torch.stack([torch.autograd.grad(sampled[..., c].sum(), point, retain_graph=True)[0] for c in channels], 2)
+
+
+def slopes_forward(features: Tensor, xy: Tensor) -> Tensor:
+    axes = [torch.tensor(axis).expand_as(xy) for axis in ([1.0, 0.0], [0.0, 1.0])]
+    return torch.stack([torch.func.jvp(lambda at: sample_descriptors(features, at), (xy,), (v,))[1] for v in axes], -1)
 
 
 def scaled(in_x, in_y):
@@ -104,7 +146,19 @@ ANSWERS = {
         "starts below 0 counts from the other end": greedy(clamp=False),
         "you changed the input that was given": greedy(wipe_given=True),
         "positions are whole numbers": lambda *inputs: greedy_maxima(*inputs).float(),
-        r"pixel 1 should be at \(row, column\)": lambda heatmap, k, window: torch.arange(k),
+        r"from the first on .* pixel 1 should be at \(row, column\)": lambda heatmap, k, window: torch.arange(k),
+        "the first 5 are right, then pixel 6": lambda *inputs: (
+            greedy_maxima(*inputs).clamp(0, 300).index_fill(0, torch.tensor(5), 0)
+        ),
+        "you wiped with 0": greedy(fill=0.0),
+        "you wiped rows only": greedy(sides=(0,)),
+        "you wiped columns only": greedy(sides=(1,)),
+        "again and again, so it was not wiped .a row has W pixels": greedy(divide_by_height=True),
+        "these are the smallest": lambda heatmap, k, window: greedy_maxima(-heatmap, k, window),
+        "the same pixel again and again": lambda heatmap, k, window: heatmap.argmax().expand(k),
+        "yours are rows and columns": lambda h, k, window: torch.stack(
+            [greedy_maxima(h, k, window) // h.shape[1], greedy_maxima(h, k, window) % h.shape[1]], dim=1
+        ),
         r"should have shape \(6,\)": lambda heatmap, k, window: greedy_maxima(heatmap, k + 1, window),
     },
     lesson.check_refine_above_background: {
@@ -116,7 +170,18 @@ ANSWERS = {
         "temperature 0.005: NaN or infinite, since e": weighing(
             lambda v, t: unit((v / t).exp() - (lowest(v) / t).exp())
         ),
-        "from where it should be": lambda values, places, temperature: places[:, 0],
+        "the scores have no say": lambda values, places, temperature: places.mean(dim=1),
+        "the place of the largest score": lambda values, places, t: places[torch.arange(5), values.argmax(dim=1)],
+        "the smallest value of all windows": weighing(lambda v, t: unit((v / t).exp() - (v.min() / t).exp())),
+        "you multiplied by t": lambda values, places, t: refine_above_background(values, places, 1 / t),
+        "the temperature is missing": lambda values, places, t: refine_above_background(values, places, 1.0),
+        "the weights are squared": weighing(lambda v, t: unit(((v / t).exp() - (lowest(v) / t).exp()).square())),
+        "it should be .* 10 of 10 numbers are off": lambda values, places, temperature: places[:, 0],
+        "yours is too large by 0.002, everywhere": lambda *inputs: refine_above_background(*inputs) + 0.002,
+        "a flat window, where all weights are 0": weighing(lambda v, t: unit(excess(v, t))),
+        "a flat window, which has no peak": lambda v, p, t: (
+            (excess(v, t)[..., None] * p).sum(dim=1) / excess(v, t).sum(dim=1, keepdim=True).clamp_min(1e-12)
+        ),
         r"should have shape \(5, 2\)": lambda values, places, temperature: places.mean(dim=2),
     },
     lesson.check_descriptor_slopes: {
@@ -128,7 +193,14 @@ ANSWERS = {
         "W and H are swapped": scaled(lambda w, h: h / w, lambda w, h: w / h),
         "along one side of the cell only": slopes_of_one_side,
         "all slopes are 0": lambda features, xy: 0 * descriptor_slopes(features, xy),
-        "the slopes in y are not right": scaled(lambda w, h: 1, lambda w, h: 3),
+        "the slopes in y alone are not right: yours is 3 times": scaled(lambda w, h: 1, lambda w, h: 3),
+        "you scaled by W - 1": scaled(lambda w, h: (w - 1) / w, lambda w, h: (h - 1) / h),
+        "the fractions are exchanged": slopes_mixed(lambda right, down: (down, right)),
+        "the near side and the far side": slopes_mixed(lambda right, down: (1 - right, 1 - down)),
+        "the plain mean of both sides": slopes_mixed(lambda right, down: (0.5 + 0 * right, 0.5 + 0 * down)),
+        "you called `grad`: the slope is asked for without autograd": slopes_by_autograd,
+        "you called `make_dual`: the slope is asked for": slopes_forward,
+        "it should be .* numbers are off": lambda *inputs: descriptor_slopes(*inputs).sin(),
         r"should have shape \(2, 6, 3, 2\)": lambda *inputs: descriptor_slopes(*inputs)[..., 0],
     },
 }

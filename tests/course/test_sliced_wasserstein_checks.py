@@ -36,6 +36,71 @@ def gradient_by_autograd(x: Tensor, y: Tensor, projections: Tensor) -> Tensor:
     return moved.grad
 
 
+def with_gradients(solution):
+    """The same, with gradients switched on again."""
+
+    def function(*inputs: Tensor) -> Tensor:
+        with torch.enable_grad():
+            return solution(*inputs)
+
+    return function
+
+
+def scattered(order: Tensor, gaps: Tensor) -> Tensor:
+    return torch.empty_like(gaps).scatter_(0, order, gaps)
+
+
+def put_back(back):
+    """The gradient, with the gaps put back to samples in another way."""
+
+    def gradient(x: Tensor, y: Tensor, projections: Tensor) -> Tensor:
+        (along_x, order), (along_y, other) = ((side @ projections.T).sort(dim=0) for side in (x, y))
+        return 2 / along_x.numel() * back(order, other, along_x - along_y) @ projections
+
+    return gradient
+
+
+def in_turn(x: Tensor, y: Tensor) -> Tensor:
+    taken = []
+    for number in x:
+        away = (number - y).abs()
+        away[taken] = torch.inf
+        taken.append(int(away.argmin()))
+    return torch.tensor(taken)
+
+
+def squared(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
+    """Squared distances (R,) along directions (R, C)."""
+    gaps = (directions @ x.T).sort(dim=1).values - (directions @ y.T).sort(dim=1).values
+    return gaps.square().mean(dim=1)
+
+
+def climbing(starts: int, seed: int = 0):
+    """The worked solution from so many starts."""
+
+    def direction(x: Tensor, y: Tensor) -> Tensor:
+        w = torch.randn(starts, x.shape[1], generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        optimizer = torch.optim.Adam([w], lr=0.05)
+        for _ in range(150):
+            optimizer.zero_grad()
+            (-squared(x, y, F.normalize(w, dim=1)).sum()).backward()
+            optimizer.step()
+        unit = F.normalize(w.detach(), dim=1)
+        return unit[squared(x, y, unit).argmax()]
+
+    return direction
+
+
+def drawn(count: int):
+    """The best of so many random directions."""
+
+    def direction(x: Tensor, y: Tensor) -> Tensor:
+        directions = F.normalize(torch.randn(count, x.shape[1], generator=torch.Generator().manual_seed(0)), dim=1)
+        return directions[torch.cat([squared(x, y, part) for part in directions.split(2000)]).argmax()]
+
+    return direction
+
+
 def dullest_direction(x: Tensor, y: Tensor) -> Tensor:
     directions = random_projections(3000, x.shape[1], torch.Generator().manual_seed(0)).to(x)
     return min(directions, key=lambda w: float(sliced_wasserstein(x, y, w[None])))
@@ -54,7 +119,11 @@ ANSWERS = {
         r"x.argsort\(\) are not the ranks": lambda x, y: y.argsort()[x.argsort()],
         "the way back": lambda x, y: partners(y, x),
         "go to only . of y": lambda x, y: (x[:, None] - y).abs().argmin(dim=1),
-        "your plan costs .* the cheapest": lambda x, y: torch.arange(len(x)),
+        "its own place in the list": lambda x, y: torch.arange(len(x)),
+        "the smallest goes to the largest": lambda x, y: y.argsort(descending=True)[x.argsort().argsort()],
+        "these are the ranks of y": lambda x, y: y.argsort().argsort(),
+        "each takes the nearest that is left": in_turn,
+        "your plan costs .* the cheapest": lambda x, y: partners(x, y).roll(1),
         "integers are asked for": lambda x, y: y[partners(x, y)],
         "go from 0 to 8, yours from 1 to 9": lambda x, y: partners(x, y) + 1,
     },
@@ -67,8 +136,18 @@ ANSWERS = {
         "it is N R times": lambda x, y, w: len(x) * len(w) * transport_gradient(x, y, w),
         "in sorted order": gradient_left_in_order,
         "the partner in the list": lambda x, y, w: 2 * (x - y) / len(x),
-        "an entry is off by": lambda x, y, w: transport_gradient(x, y, w) + 1,
-        "does not require grad": gradient_by_autograd,
+        "too large by 1, everywhere": lambda x, y, w: transport_gradient(x, y, w) + 1,
+        "you called `backward`: the gradient is asked for without autograd": gradient_by_autograd,
+        "you called `backward`: .* write its formula": with_gradients(gradient_by_autograd),
+        "you did not sort": lambda x, y, w: 2 / (len(x) * len(w)) * (x - y) @ w.T @ w,
+        "`scatter_` puts each gap back": put_back(lambda order, other, gaps: gaps.gather(0, order)),
+        "by the order of y": put_back(lambda order, other, gaps: scattered(other, gaps)),
+        "the pulls are all equally long": put_back(lambda order, other, gaps: scattered(order, gaps.sign())),
+        "the first direction alone": lambda x, y, w: transport_gradient(x, y, w[:1]),
+        "you divided by C": lambda x, y, w: transport_gradient(x, y, w) / x.shape[1],
+        "sample 0 is right, and no other": lambda x, y, w: transport_gradient(x, y, w).index_fill(
+            0, torch.arange(1, len(x)), 0.5
+        ),
         r"should have shape \(7, 3\)": lambda x, y, w: (x - y) @ w.T,
     },
     lesson.check_worst_direction: {
@@ -79,6 +158,8 @@ ANSWERS = {
             1, x.shape[1], torch.Generator().manual_seed(1)
         )[0],
         r"should have shape \(4,\)": lambda x, y: worst_direction(x, y)[None],
+        "the top of the lower of two hills": climbing(1),
+        "directions that are only drawn come no closer$": drawn(20_000),
     },
     lesson.check_transport_circle: {
         "this is the line's answer": lambda x, y: (x.sort().values - y.sort().values).square().mean(),
@@ -87,7 +168,12 @@ ANSWERS = {
         "N times too large": lambda x, y: wrapped(shifted(x, y)).square().sum(dim=1).min(),
         "two go to one place": lambda x, y: wrapped(x[:, None] - y).square().amin(dim=1).mean(),
         "this is the root": lambda x, y: transport_circle(x, y).sqrt(),
-        "the best plan costs": lambda x, y: wrapped(shifted(x, y)).abs().mean(dim=1).min(),
+        "you charge the arcs": lambda x, y: wrapped(shifted(x, y)).abs().mean(dim=1).min(),
+        "the mean over all places to begin": lambda x, y: wrapped(shifted(x, y)).square().mean(),
+        "the longest way": lambda x, y: wrapped(shifted(x, y)).square().amax(dim=1).min(),
+        "in whole turns": lambda x, y: transport_circle(x, y) / (4 * math.pi**2),
+        "dearer than the best plan: yours is 2 times": lambda x, y: 2 * transport_circle(x, y),
+        "cheaper than any plan can be": lambda x, y: transport_circle(x, y).sin() / 3,
     },
 }
 EXERCISES = {
@@ -96,6 +182,12 @@ EXERCISES = {
     lesson.check_worst_direction: "worst_direction",
     lesson.check_transport_circle: "transport_circle",
 }
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_one_start_is_never_enough_and_eight_are(seed):
+    assert lesson.check_worst_direction(climbing(1, seed)).status == "wrong"
+    assert lesson.check_worst_direction(climbing(8, seed))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -59,6 +59,30 @@ def worth(change, wipe_given: bool = False, out_for_good: bool = False, keep: bo
     return worths
 
 
+def worth_by(loss):
+    """The worth by another loss."""
+
+    def worths(draw, images, xy, score, descriptors):
+        def mean(score):
+            return loss(draw(xy, score, descriptors), images).mean(dim=(1, 2, 3))
+
+        return torch.stack([mean(score.index_fill(1, torch.tensor(k), 0)) - mean(score) for k in range(4)], dim=1)
+
+    return worths
+
+
+def between_drawings(draw, images, xy, score, descriptors):
+    return worth_by(lambda drawn, _: (drawn - draw(xy, score, descriptors)).square())(
+        draw, images, xy, score, descriptors
+    )
+
+
+def without_its_descriptor(draw, images, xy, score, descriptors):
+    full = error(draw, images, xy, score, descriptors)
+    gone = [descriptors.index_fill(1, torch.tensor(k), 0) for k in range(4)]
+    return torch.stack([error(draw, images, xy, score, left) - full for left in gone], dim=1)
+
+
 def slope(change):
     """Something of the splat, of how far each pixel is away, and of sigma."""
 
@@ -68,6 +92,13 @@ def slope(change):
         return change(splat, away, sigma)
 
     return slopes
+
+
+def slope_by_autograd(places: Tensor, size: int, sigma: float) -> Tensor:
+    point = places.clone().requires_grad_()
+    splat = (-((torch.arange(size) - point[:, None]) ** 2) / (2 * sigma**2)).softmax(dim=1)
+    columns = [torch.autograd.grad(splat[:, i].sum(), point, retain_graph=True)[0] for i in range(size)]
+    return torch.stack(columns, dim=1)
 
 
 def without_softmax(places: Tensor, size: int, sigma: float) -> Tensor:
@@ -113,6 +144,7 @@ ANSWERS = {
         "a tap that says nothing does not count": counting_the_silent,
         "with your weights the taps say": saying(lambda s, w, n: 1 / (1 + (s - w).abs().mean())),
         "a dictionary with a number for each tap": lambda seen, wanted: [1.0] * len(seen),
+        "a single number is asked for each tap": saying(lambda seen, wanted, count: [1.0, 2.0]),
     },
     lesson.check_keypoint_worth: {
         "these are the scores": lambda draw, images, xy, score, descriptors: score,
@@ -124,7 +156,22 @@ ANSWERS = {
         "not over the batch": lambda *inputs: keypoint_worth(*inputs).mean(dim=0, keepdim=True).expand(2, -1),
         "you summed over the pixels": lambda *inputs: 54 * keypoint_worth(*inputs),
         "half of what it should be": lambda *inputs: keypoint_worth(*inputs) / 2,
-        "it is worth": lambda *inputs: keypoint_worth(*inputs) + 0.1,
+        "too large by 0.1, everywhere": lambda *inputs: keypoint_worth(*inputs) + 0.1,
+        "these are absolute errors": worth_by(lambda drawn, images: (drawn - images).abs()),
+        "take no root": worth(lambda after, before: after.sqrt() - before.sqrt()),
+        "over the error with it": worth(lambda after, before: after / before),
+        "as a share of the error": worth(lambda after, before: (after - before) / before),
+        "you compared the drawings with each other": between_drawings,
+        "you wiped its descriptor": without_its_descriptor,
+        "you set the score to 1": lambda d, i, xy, score, z: torch.stack(
+            [
+                error(d, i, xy, score.index_fill(1, torch.tensor(k), 1.0), z) - error(d, i, xy, score, z)
+                for k in range(4)
+            ],
+            dim=1,
+        ),
+        "the same for each": lambda *inputs: error(*inputs)[:, None].expand(-1, 4),
+        "keypoint 0 is right, and no other": lambda *inputs: keypoint_worth(*inputs).where(torch.arange(4) == 0, 0.5),
         r"should have shape \(2, 4\)": lambda *inputs: keypoint_worth(*inputs).mean(dim=0),
     },
     lesson.check_splat_slope: {
@@ -137,7 +184,13 @@ ANSWERS = {
         "twice too large": lambda *inputs: 2 * splat_slope(*inputs),
         "all slopes are 0": lambda places, size, sigma: torch.zeros(len(places), size),
         "sigma 0.01, 6 pixels: NaN or infinite": without_softmax,
-        "off by up to": lambda *inputs: splat_slope(*inputs) + 0.5,
+        "too large by 0.5, everywhere": lambda *inputs: splat_slope(*inputs) + 0.5,
+        "half of it: the 2": lambda *inputs: splat_slope(*inputs) / 2,
+        "the splat before the bracket": slope(lambda p, away, s: (away - (p * away).sum(1, keepdim=True)) / s**2),
+        "the plain mean of the pushes": slope(lambda p, away, s: p * (away - away.mean(1, keepdim=True)) / s**2),
+        "not only to itself": slope(lambda splat, away, sigma: splat * (1 - splat) * away / sigma**2),
+        "the slope by sigma": slope(lambda p, away, s: p * (away**2 - (p * away**2).sum(1, keepdim=True)) / s**3),
+        "you called `grad`: the slope is asked for without autograd": slope_by_autograd,
         r"should have shape \(5, 9\)": lambda *inputs: splat_slope(*inputs).T,
     },
     lesson.check_blend_with_background: {
@@ -151,6 +204,12 @@ ANSWERS = {
             lambda logits: torch.cat([logits.sigmoid(), 1 - logits.sigmoid().sum(1, keepdim=True)], dim=1)
         ),
         "your background has a logit of 1": blend(with_logit(1.0)),
+        "you took colours of the background for its logit": lambda layers, background: blend(
+            lambda logits: torch.cat([logits, background.mean(dim=1, keepdim=True)], dim=1).softmax(dim=1)
+        )(layers, background),
+        "your softmax runs over the pixels": blend(
+            lambda logits: F.pad(logits, (0, 0, 0, 0, 0, 1)).flatten(2).softmax(2).unflatten(2, logits.shape[2:])
+        ),
         "up to 800: NaN or infinite": blend(exponentials),
         "the masks of a pixel sum to between": blend(lambda logits: 0.5 * right(logits)),
         "the background is not in the image": blend(right, lambda c, m: mixed(c[:, :-1], m[:, :-1])),

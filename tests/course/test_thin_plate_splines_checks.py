@@ -6,7 +6,7 @@ import torch
 from lesson_definitions import definitions
 
 from tusklite.course import thin_plate_splines as lesson
-from tusklite.geometry import ThinPlateSpline, fit_tps
+from tusklite.geometry import ThinPlateSpline, fit_tps, inversion
 
 SOLUTIONS = definitions("solutions/01_thin_plate_splines")
 LESSON = definitions("01_thin_plate_splines")
@@ -51,6 +51,26 @@ def doubled_corners(source: torch.Tensor, target: torch.Tensor, pins: int) -> Th
     return fit_tps(torch.cat([source, border], dim=1), torch.cat([target, border], dim=1))
 
 
+def first_alone(solution):
+    """A solution that has the first of a batch for all."""
+    return lambda tps: solution(tps) * (torch.arange(len(tps.control)) == 0) if tps.weights.any() else solution(tps)
+
+
+def pinned_at(edge: float):
+    """The border held where it is not."""
+
+    def hold(source: torch.Tensor, target: torch.Tensor, pins: int) -> ThinPlateSpline:
+        held = hold_border(source[:, :0], target[:, :0], pins).control * edge
+        return fit_tps(torch.cat([source, held], dim=1), torch.cat([target, held], dim=1))
+
+    return hold
+
+
+def uneven_pins(source: torch.Tensor, target: torch.Tensor, pins: int) -> ThinPlateSpline:
+    held = (torch.pi / 2 * hold_border(source[:, :0], target[:, :0], pins).control).sin()
+    return fit_tps(torch.cat([source, held], dim=1), torch.cat([target, held], dim=1))
+
+
 def newton(direction=lambda jacobian: jacobian, sign: int = -1):
     """Newton's search with something amiss."""
 
@@ -73,7 +93,16 @@ ANSWERS = {
         "all four entries": energy_of_all_entries,
         "mean over control points": lambda tps: bending_energy(tps) / 9,
         "shift with a scale, which bends nothing": lambda tps: tps.affine.square().sum(dim=(1, 2)),
-        "yours gives .* tr": lambda tps: -bending_energy(tps),
+        "the sign is turned round": lambda tps: -bending_energy(tps),
+        r"16π tr\(WᵀKW\): leave": lambda tps: 16 * torch.pi * bending_energy(tps),
+        "between the two belongs K": lambda tps: tps.weights.square().sum(dim=(1, 2)),
+        "with squared distances for K": energy_with(lambda squared: squared),
+        "with distances for K": energy_with(torch.sqrt),
+        "the kernel of r; it takes the square": energy_with(lambda squared: kernel(squared.sqrt())),
+        "squared twice": energy_with(lambda squared: kernel(squared.square())),
+        "K twice": energy_with(lambda squared: kernel(squared) @ kernel(squared)),
+        "made of K alone": lambda tps: kernel(torch.cdist(tps.control, tps.control).square()).square().sum(dim=(1, 2)),
+        "spline 0 is right, and no other": first_alone(bending_energy),
         r"should have shape \(3,\), yours has \(\)": lambda tps: bending_energy(tps).sum(),
         "a tensor is asked for, yours gives float": lambda tps: 0.0,
     },
@@ -95,6 +124,9 @@ ANSWERS = {
         "the corners stay, but between them": only_corners,
         "a source ends .* px from its target": lambda source, target, pins: hold_border(source, source, pins),
         "coincident points": doubled_corners,
+        "your outermost pins are at 0.99; the border is at 1": pinned_at(0.99),
+        "9 pins a side are asked for, .* your lowest side has 17": lambda s, t, pins: hold_border(s, t, 17),
+        "in even steps": uneven_pins,
         "a ThinPlateSpline is asked for": lambda source, target, pins: target,
     },
     lesson.check_invert: {
@@ -105,6 +137,13 @@ ANSWERS = {
         "neither transposed nor inverted": newton(lambda jacobian: jacobian.mT),
         "still .* Newton's should be below": newton(lambda jacobian: torch.eye(2).to(jacobian)),
         "invert_points is the package's answer": lambda tps, points, steps: tps.invert_points(points),
+        "with steps = 1 yours comes as close as .* no more": lambda tps, points, steps: invert(tps, points, 50),
+        "with steps = 1 yours is not one step": lambda tps, points, steps: (
+            invert(tps, 0.9 * points, 1) if steps == 1 else invert(tps, points, steps)
+        ),
+        "you called `invert`: it is the package's answer": lambda tps, points, steps: inversion.invert(
+            tps, points, 1e-6, 20, "raise"
+        ),
     },
 }
 EXERCISES = {

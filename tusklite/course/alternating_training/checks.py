@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_number, close, verdict
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, close, verdict, without
 from tusklite.losses import kmeans_softmin_loss, random_projections, sliced_wasserstein
 
 
@@ -20,28 +20,40 @@ def check_count_the_dead(count_the_dead: Callable[[Tensor, int], int]) -> None:
         ✘ wrong: 10 prototypes, 1,000 descriptors: you count only those that win nothing; fewer than 10 is dead as well
     """
     generator = torch.Generator().manual_seed(0)
-    for count, even, low in ((10, 100, 7), (5, 200, 0), (4, 60, 5)):
-        won = torch.full((count,), even)
-        won[0], won[1], won[3] = low, even // 10, even // 2  # a tenth of the even share is alive
-        won[2] += count * even - int(won.sum())
-        assignment = torch.arange(count).repeat_interleave(won)
+    for won in (  # the second wins exactly a tenth of the even share, and lives
+        (7, 10, 373, 45, 80, 100, 150, 80, 150, 5),
+        (0, 20, 480, 100, 400),
+        (50, 5, 120, 25, 100, 0),
+        (5, 6, 199, 30),
+    ):
+        count, even = len(won), sum(won) / len(won)
+        assignment = torch.arange(count).repeat_interleave(torch.tensor(won))
         assignment = assignment[torch.randperm(len(assignment), generator=generator)]
         found = answer_number(count_the_dead, assignment, count)
         least, seen = len(assignment) / count / 10, torch.bincount(assignment, minlength=count)
         wanted = int((seen < least).sum())
         where = f"{count} prototypes, {len(assignment):,} descriptors"
+        short, empty = torch.bincount(assignment), torch.bincount(assignment, minlength=count) == 0
         for other, reason in (
+            ((short < least).sum(), "the last of them wins nothing, and is not in your counts; `minlength` helps"),
             ((seen == 0).sum(), f"you count only those that win nothing; fewer than {least:g} is dead as well"),
             ((seen <= least).sum(), f"one that wins exactly {least:g} still lives"),
             ((seen[seen > 0] < least).sum(), "who wins nothing does not show up in your counts; `minlength` helps"),
             ((seen < 10 * least).sum(), "less than the even share is no death; a tenth of it is the limit"),
             ((seen >= least).sum(), "these are the living"),
             ((seen < 0.1).sum(), "compare shares with shares, or counts with counts"),
+            ((seen < even / 2).sum(), "half of the even share is no death; a tenth of it is the limit"),
+            ((seen > least).sum(), "these are the living"),
+            (seen.argmin(), "this is which one wins least; how many are dead?"),
+            (seen.min(), "this is what the weakest wins; how many are dead?"),
+            (seen[seen < least].sum(), "this is what the dead win together; how many are they?"),
+            (((seen < least) & ~empty).sum(), "one that wins nothing is dead as well"),
         ):
             if found == int(other) != wanted:
                 raise WrongAnswer(f"{where}: {reason}")
         if found != wanted:
-            raise WrongAnswer(f"{where}: {wanted} are dead, you count {found:g}")
+            least_won = ", ".join(map(str, seen.sort().values[:4].tolist()))
+            raise WrongAnswer(f"{where}: {wanted} are dead, you count {found:g}; those that win least win {least_won}")
 
 
 @verdict("each loss moves only whom it should, and one `backward` is enough for both")
@@ -52,6 +64,7 @@ def check_routed_loss(routed_loss: Callable[..., Tensor]) -> None:
         >>> check_routed_loss(lambda softmin, transport, x, p: softmin(x, p) + transport(p, x))
         ✘ wrong: the soft-min moves the prototypes as well; hand it means that have no gradient
     """
+    routed_loss = without(routed_loss, {torch.autograd.backward: "give the loss back; whoever asked for it does that"})
     generator = torch.Generator().manual_seed(0)
     descriptors, means = (torch.randn(size, 6, generator=generator) for size in (12, 4))
     projections = random_projections(20, 6, generator)
@@ -88,6 +101,13 @@ def check_routed_loss(routed_loss: Callable[..., Tensor]) -> None:
     if not on_x.any():
         raise WrongAnswer("the descriptors get no gradient: the soft-min has to move them")
     if not close(on_x, pulls["softmin"][0]) or not close(on_p, pulls["transport"][1]):
+        for point, pull, which in (
+            (on_x, pulls["softmin"][0], "the soft-min"),
+            (on_p, pulls["transport"][1], "the transport"),
+        ):
+            factor = float((point * pull).sum() / pull.square().sum())
+            if not close(point, pull) and close(point, factor * pull):
+                raise WrongAnswer(f"{which} pulls {factor:.3g} times as it should: add the two losses as they are")
         raise WrongAnswer("each moves only whom it should, but not as it should: add the two losses as they are")
     if not close(result, total):
         raise WrongAnswer(f"the value should be the sum of both losses, {total:.4f}, yours is {result.detach():.4f}")
@@ -120,6 +140,7 @@ def check_diagnose(diagnose: Callable[[Mapping[str, float], int, int], str]) -> 
         ),
         ({"dead_prototypes": 2, "border_keypoints": 48}, "dead prototypes and border keypoints: the dead come first"),
     ]
+    _refuse_other_counts(diagnose, [well | change for change, _ in rows])
     for change, why in rows:
         _expect(diagnose, well | change, 16, 3, why)
     for _ in range(40):
@@ -133,11 +154,32 @@ def check_diagnose(diagnose: Callable[[Mapping[str, float], int, int], str]) -> 
         _expect(diagnose, row, images, keypoints, f"{images} images of {keypoints} keypoints, {row}")
 
 
+def _asked(diagnose: Callable, row: Mapping[str, float], images: int, keypoints: int) -> str:
+    """What the doctor says, if it is one of the five words."""
+    found = answer(diagnose, row, images, keypoints)
+    if type(found) is not str or found not in DISEASES:
+        said = f'"{found[:40]}"' if type(found) is str else type(found).__name__
+        raise WrongAnswer(f"one of {', '.join(DISEASES)} is asked for, yours gives {said}")
+    return found
+
+
+def _refuse_other_counts(diagnose: Callable, rows: list[Mapping[str, float]]) -> None:
+    """Refuse the doctor who follows the rules, but counts images or keypoints in another way."""
+    found = [_asked(diagnose, row, 16, 3) for row in rows]
+    if found == [_disease(row, 16, 3) for row in rows]:
+        return
+    for images, keypoints, reason in (
+        (32, 3, "you count each image twice: `images` counts them all, and twins are images too"),
+        (8, 3, "you count half of the images: `images` counts them all, and twins are images too"),
+        (16, 1, "a fifth of all keypoints is asked for, and there are `keypoints` of them in each image"),
+    ):
+        if found == [_disease(row, images, keypoints) for row in rows]:
+            raise WrongAnswer(reason)
+
+
 def _expect(diagnose: Callable, row: Mapping[str, float], images: int, keypoints: int, why: str) -> None:
     """Ask for one diagnosis, and refuse another one than the rules give."""
-    found = answer(diagnose, row, images, keypoints)
-    if found not in DISEASES:
-        raise WrongAnswer(f"one of {', '.join(DISEASES)} is asked for, yours gives {found!r}")
+    found = _asked(diagnose, row, images, keypoints)
     wanted = _disease(row, images, keypoints)
     if found != wanted:
         kind = "a" if wanted == "collapsed heatmap" else "so"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer_tensor, close, verdict
-from tusklite.losses import diversity_loss
+from tusklite.course.verdict import AUTOGRAD, POOLING, WrongAnswer, answer_tensor, close, compare, verdict, without
+from tusklite.losses import diversity_loss, overlap_loss
 from tusklite.ops.keypoints import spatial_softmax
 
 
@@ -43,31 +43,36 @@ def check_collapsed_pairs(collapsed_pairs: Callable[[Tensor, float], Tensor]) ->
     ):
         if close(result, other):
             raise WrongAnswer(f"in image 0 are {int(wanted[0])} pairs, you count {int(result[0])}: {reason}")
-    if not close(result, wanted):
-        wrong = int((result != wanted).int().argmax())
-        raise WrongAnswer(f"in image {wrong} are {int(wanted[wrong])} pairs, you count {float(result[wrong]):g}")
+    for other, reason in (
+        (torch.triu(distances < radius / 2, 1), "within half the radius"),
+        (torch.triu(distances < 2 * radius, 1), "within twice the radius"),
+        (torch.triu(near[:, :-1, 1:]).diagonal(dim1=1, dim2=2)[:, None], "neighbours in the list alone; each landmark "
+         "meets all others"),
+    ):  # fmt: skip
+        if close(result, other.sum(dim=(1, 2)).double()):
+            raise WrongAnswer(f"you count the pairs {reason}")
+    wrong = int((result != wanted).int().argmax())
+    where = f"in image {wrong} are {int(wanted[wrong])} pairs, you count {float(result[wrong]):g}"
+    compare(result, wanted, where=where, axes=("image",))
 
 
 @verdict("squares of m x m, summed, then the largest: and with m = 1 it is eq. 8")
 def check_pooled_diversity(pooled_diversity: Callable[[Tensor, int], Tensor]) -> None:
-    """Check `pooled_diversity(probs (B, K, H, W), pool) -> scalar`.
+    """Check `pooled_diversity(probs (B, K, H, W), pool) -> scalar`, written without a pooling function.
 
     Example:
-        >>> check_pooled_diversity(lambda probs, pool: diversity_loss(probs))
-        ✘ wrong: with pool 3: you gave eq. 8 without pooling
+        >>> check_pooled_diversity(lambda probs, pool: diversity_loss(probs, pool))
+        ✘ wrong: you called `diversity_loss`: it is the package's answer; reshape, sum, and take the largest
     """
+    pooling = dict.fromkeys(POOLING, "no pooling function is asked for; reshape, and sum over each square")
+    own = {diversity_loss: "it is the package's answer; reshape, sum, and take the largest"}
+    pooled_diversity = without(pooled_diversity, own | pooling)
     logits = 3 * torch.randn(2, 4, 6, 12, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     probs = spatial_softmax(logits)
     for pool in (3, 2, 1):
         result = answer_tensor(pooled_diversity, probs, pool, shape=())
         wanted = diversity_loss(probs, pool)
-        for other, reason in _pooled_mistakes(probs, pool):
-            if not close(other, wanted) and close(result, other):
-                raise WrongAnswer(f"with pool {pool}: {reason}")
-        if not close(result, wanted):
-            raise WrongAnswer(
-                f"with pool {pool}, on maps of 6 x 12: the loss is {float(wanted):.4f}, yours is {float(result):.4f}"
-            )
+        compare(result, wanted, _pooled_mistakes(probs, pool), f"with pool {pool}, on maps of 6 x 12")
 
 
 def _pooled_mistakes(probs: Tensor, pool: int) -> list[tuple[Tensor, str]]:
@@ -100,17 +105,35 @@ def _pooled_mistakes(probs: Tensor, pool: int) -> list[tuple[Tensor, str]]:
         (diversity_loss(probs, pool) / landmarks, "you divided by K, and eq. 8 does not"),
         (winners.mean(), "this is the sum of the largest; take it from K"),
         (-winners.mean(), "K is missing: K minus the sum of the largest"),
+        (landmarks - winners.mean() / summed[0, 0].numel(), "you took the mean over squares, and eq. 8 sums over them"),
+        (
+            landmarks - summed.amax(dim=(2, 3)).sum(dim=1).mean(),
+            "you took each landmark's largest square; asked is each square's largest landmark",
+        ),
+        (
+            landmarks - blocks.sum(dim=(2, 4)).amax(dim=1).flatten(1).sum(dim=1).mean(),
+            "you summed over squares, not within each: axes 3 and 5 hold the pixels of a square",
+        ),
+        (overlap_loss(summed), "this is eq. 7, the overlap by pairs; eq. 8 takes the largest of each square"),
+        (landmarks - winners[0], "you looked at the first image of the batch alone"),
+        (1 - winners.mean(), "1 minus the sum of the largest: it is K minus it, since K maps sum to K"),
+        (
+            landmarks - blocks.sum(dim=3).amax(dim=1).flatten(1).sum(dim=1).mean(),
+            "you summed along one side of each square only",
+        ),
     ]
 
 
 @verdict("the gradient of eq. 8, without autograd")
 def check_diversity_gradient(diversity_gradient: Callable[[Tensor], Tensor]) -> None:
-    """Check `diversity_gradient(logits (B, K, H, W)) -> (B, K, H, W)`.
+    """Check `diversity_gradient(logits (B, K, H, W)) -> (B, K, H, W)`, written without autograd.
 
     Example:
         >>> check_diversity_gradient(lambda logits: torch.zeros_like(logits))
         ✘ wrong: all zero: the maps of the check do overlap
     """
+    forbidden = dict.fromkeys(AUTOGRAD, "the gradient is asked for without autograd; write its formula")
+    diversity_gradient = without(diversity_gradient, forbidden)
     logits = 2 * torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
     probs = spatial_softmax(logits)
     result = answer_tensor(diversity_gradient, logits, shape=(3, 4, 5, 6))
@@ -126,12 +149,29 @@ def check_diversity_gradient(diversity_gradient: Callable[[Tensor], Tensor]) -> 
         (probs * (1 - probs) * lost / 3, "other pixels of the map count too: p (d - Σ p d), with the sum over the map"),
         (-wanted, "the sign is turned round: a gradient points to where the loss grows"),
         (3 * wanted, "the loss is the mean over the batch, so its gradient is divided by B"),
-    ):
+        (wanted / 4, "you divided by K; the loss is a mean over the batch only"),
+        (wanted / 30, "you took a mean over pixels; the loss is a sum over them"),
+        (_behind_softmax(probs, lost, (3,)) / 3, "you summed over one axis of the map; a softmax runs over both"),
+        (_behind_softmax(probs, lost, (1, 2, 3)) / 3, "you summed over all maps of an image; each has its own softmax"),
+        (_behind_softmax(probs, lost, (1,)) / 3, "you summed over landmarks; a softmax runs over the pixels of a map"),
+        (probs * (lost - lost.mean(dim=(2, 3), keepdim=True)) / 3, "you took off the plain mean of d; pixels "
+         "count in it by their probability, Σ p d"),
+        ((lost - (probs * lost).sum(dim=(2, 3), keepdim=True)) / 3, "the p in front of the bracket is missing"),
+        (_gradient_along(logits), "your softmax runs over the landmarks; it runs over the pixels of each map"),
+    ):  # fmt: skip
         if close(result, other):
             raise WrongAnswer(reason)
-    if not close(result, wanted, 1e-6):
-        off = float((result - wanted).abs().max())
-        raise WrongAnswer(f"on three images with four maps of 5 x 6: autograd's gradient differs by up to {off:.2g}")
+    compare(result, wanted, [], "on three images with four maps of 5 x 6", 1e-6, ("image", "map", "row", "column"))
+
+
+def _behind_softmax(probs: Tensor, slope: Tensor, over: tuple[int, ...]) -> Tensor:
+    return probs * (slope - (probs * slope).sum(dim=over, keepdim=True))
+
+
+def _gradient_along(logits: Tensor) -> Tensor:
+    """The hand-written gradient with a softmax over landmarks in place of pixels."""
+    probs = logits.softmax(dim=1)
+    return _behind_softmax(probs, (probs < probs.amax(dim=1, keepdim=True)).double(), (2, 3)) / len(logits)
 
 
 def _gradient(logits: Tensor) -> Tensor:

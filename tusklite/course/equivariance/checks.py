@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer_tensor, close, verdict
+from tusklite.course.verdict import WrongAnswer, answer_tensor, close, compare, refuse_loop, verdict, without
 from tusklite.geometry import WARPS, identity_grid, random_tps
 from tusklite.losses import probability_alignment_loss
 from tusklite.ops.keypoints import soft_argmax
@@ -15,12 +15,15 @@ from tusklite.ops.keypoints import soft_argmax
 
 @verdict("the centre of any map, as (x, y), in the units of the course")
 def check_centre_of_mass(centre_of_mass: Callable[[Tensor], Tensor]) -> None:
-    """Check `centre_of_mass(weights (B, H, W)) -> (B, 2)`.
+    """Check `centre_of_mass(weights (B, H, W)) -> (B, 2)`, written without the package's `soft_argmax`.
 
     Example:
         >>> check_centre_of_mass(lambda weights: soft_argmax(weights[None])[0])
-        ✘ wrong: on maps that sum to more than 1: divide by the sum of the map
+        ✘ wrong: you called `soft_argmax`: it is the package's; sum over rows and over columns yourself
     """
+    centre_of_mass = without(
+        centre_of_mass, {soft_argmax: "it is the package's; sum over rows and over columns yourself"}
+    )
     generator = torch.Generator().manual_seed(1)
     weights = 0.1 + torch.rand(3, 5, 8, generator=generator, dtype=torch.float64) ** 4
     total = weights.sum(dim=(1, 2), keepdim=True)
@@ -35,14 +38,15 @@ def check_centre_of_mass(centre_of_mass: Callable[[Tensor], Tensor]) -> None:
         ((wanted + 1) * sizes / 2 - 0.5, "in pixels: the result should be in [-1, 1], like every point of the course"),
         ((wanted + 1) / 2, "from 0 to 1: the result should be in [-1, 1]"),
         (soft_argmax(weights.flatten(1).softmax(1).view_as(weights)[None])[0], "no softmax: weights are no logits"),
-    ):
+        (_brightest(weights), "this is the brightest pixel; every pixel counts, as much as its weight"),
+        (soft_argmax((weights / weights.amax(dim=(1, 2), keepdim=True))[None])[0], "you divided by the largest weight; "
+         "divide by the sum of the map"),
+        (soft_argmax((weights / weights.sum())[None])[0], "you divided by the sum of the whole batch; each map has its "
+         "own"),
+    ):  # fmt: skip
         if close(result, other):
             raise WrongAnswer(reason)
-    if not close(result, wanted):
-        raise WrongAnswer(
-            f"on random maps of 5 x 8: the first centre is ({wanted[0, 0]:.4f}, {wanted[0, 1]:.4f}), "
-            f"yours is ({float(result[0, 0]):.4f}, {float(result[0, 1]):.4f})"
-        )
+    compare(result, wanted, where="on random maps of 5 x 8", axes=("map", "axis"))
 
 
 @verdict("the variance of each map, from sums over pixels alone")
@@ -53,7 +57,7 @@ def check_spread(spread: Callable[[Tensor], Tensor]) -> None:
         >>> def spread(probs):
         ...     return probs.amax(dim=(2, 3))
         >>> check_spread(spread)
-        ✘ wrong: on random maps of 6 x 9: the first spread is 0.3952, yours is 0.1988
+        ✘ wrong: on random maps of 6 x 9: at [1, 1] it should be 0.5583, yours is 0.141, and 6 of 6 numbers are off
     """
     probs = _random_maps(2, 2, 3, 6, 9)
     result = answer_tensor(spread, probs, shape=(2, 3))
@@ -70,14 +74,13 @@ def check_spread(spread: Callable[[Tensor], Tensor]) -> None:
         (away.square().sum(-1).mean(-1), "the same for every pixel: each counts as much as its probability"),
         (-wanted, "negative: it is E|u|² minus |E u|², not the other way round"),
         (2 * wanted, "twice of it: this is eq. 6 of a map with itself, which holds the spread of both"),
+        ((probs.flatten(2) * away.norm(dim=-1)).sum(-1), "the mean distance from the centre: its square is asked for"),
+        (along @ torch.tensor([4.5**2, 3.0**2]).double(), "in square pixels; asked is the square of units of [-1, 1]"),
+        (wanted.mean(dim=1, keepdim=True).expand_as(wanted), "the same for all maps of an image: each has its own"),
     ):
         if close(result, other):
             raise WrongAnswer(f"on random maps of 6 x 9: yours is {reason}")
-    if not close(result, wanted):
-        raise WrongAnswer(
-            f"on random maps of 6 x 9: the first spread is {float(wanted[0, 0]):.4f}, "
-            f"yours is {float(result[0, 0]):.4f}"
-        )
+    compare(result, wanted, where="on random maps of 6 x 9", axes=("image", "map"))
     single = torch.zeros(1, 1, 64, 64)
     single[0, 0, 60, 3] = 1.0
     alone = answer_tensor(spread, single, shape=(1, 1)).item()
@@ -87,11 +90,11 @@ def check_spread(spread: Callable[[Tensor], Tensor]) -> None:
 
 @verdict("every landmark with every landmark, and its diagonal is eq. 6")
 def check_alignment_matrix(alignment_matrix: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-    """Check `alignment_matrix(probs, warped_probs, grid) -> (B, K, K)`.
+    """Check `alignment_matrix(probs, warped_probs, grid) -> (B, K, K)`, written without a loop.
 
     Example:
         >>> check_alignment_matrix(lambda probs, warped_probs, grid: torch.zeros(2, 3, 3))
-        ✘ wrong: on two images and three landmarks: entry [0, 2, 1] is 3.7501, yours is 0
+        ✘ wrong: on two images and three landmarks: yours is 0 everywhere, and should not be
     """
     probs, warped = _random_maps(3, 2, 3, 5, 7), _random_maps(4, 2, 3, 6, 4)
     warps = random_tps(2, WARPS["thewlis-faces-g2"], torch.Generator().manual_seed(5))
@@ -112,12 +115,29 @@ def check_alignment_matrix(alignment_matrix: Callable[[Tensor, Tensor, Tensor], 
     ):
         if close(result, other):
             raise WrongAnswer(f"on two images and three landmarks: yours is {reason}")
-    if not close(result, wanted):
-        place = torch.unravel_index((result - wanted).abs().argmax(), (2, 3, 3))
-        raise WrongAnswer(
-            f"on two images and three landmarks: entry {[int(i) for i in place]} is {float(wanted[place]):.4f}, "
-            f"yours is {float(result[place]):.4g}"
-        )
+    own = squares - means.square().sum(-1, keepdim=True) - warped_means.square().sum(-1)[:, None]
+    mistakes = [
+        (own, "the spreads alone: the distance between the means is missing"),
+        (
+            wanted.diagonal(dim1=1, dim2=2).diag_embed(),
+            "0 off the diagonal: a landmark meets all landmarks of the twin",
+        ),
+        (wanted.sqrt(), "the root of it: the expected square is asked for"),
+    ]
+    where = "on two images and three landmarks"
+    compare(
+        result, wanted, [(o, f"yours is {reason}") for o, reason in mistakes], where, axes=("image", "row", "column")
+    )
+    many = _random_maps(5, 2, 9, 5, 7), _random_maps(6, 2, 9, 6, 4), grid
+    refuse_loop(alignment_matrix, (probs, warped, grid), many, over="landmarks")
+    larger = _random_maps(7, 2, 3, 9, 8), _random_maps(8, 2, 3, 12, 9), warps.grid(12, 9).double()
+    refuse_loop(alignment_matrix, (probs, warped, grid), larger, over="pixels")
+
+
+def _brightest(weights: Tensor) -> Tensor:
+    height, width = weights.shape[1:]
+    index = weights.flatten(1).argmax(dim=1)
+    return torch.stack([(2 * (index % width) + 1) / width, (2 * (index // width) + 1) / height], dim=-1).double() - 1
 
 
 def _random_maps(seed: int, *shape: int) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, verdict
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, compare, verdict, without
 from tusklite.geometry import WARPS, ThinPlateSpline, random_tps
 from tusklite.metrics import LandmarkRegressor, normalized_mean_error
 
@@ -22,6 +22,8 @@ def check_eye_error(eye_error: Callable[[Tensor, Tensor], Tensor]) -> None:
         >>> check_eye_error(eye_error)
         ✘ wrong: on six faces: you divided by the image's width; divide by the distance between the face's own eyes
     """
+    own = "it is the package's answer; write the distances and their mean"
+    eye_error = without(eye_error, {normalized_mean_error: own})
     truth = _uniform(6, 5, seed=1)
     predicted = truth + 0.2 * _uniform(6, 5, seed=2)
     result = answer_tensor(eye_error, predicted, truth, shape=(6,))
@@ -57,10 +59,13 @@ def check_eye_error(eye_error: Callable[[Tensor, Tensor], Tensor]) -> None:
     ):
         if close(result, other):
             raise WrongAnswer(f"on six faces: {reason}")
-    if not close(result, wanted):
-        raise WrongAnswer(
-            f"on six faces: the first one's error is {wanted[0]:.2f}%, yours gives {float(result[0]):.2f}"
-        )
+    mistakes = [
+        (100 * distances[:, 2:].mean(dim=1) / between, "you left the eyes out; they are points like the others"),
+        (100 * distances.amax(dim=1) / between, "this is the worst point; asked is the mean over points"),
+        (100 * distances.mean(dim=1) / between.square(), "you divided by the square of the distance between the eyes"),
+        (wanted.mean().expand_as(wanted), "all faces get the same error; take the mean over the points of each face"),
+    ]
+    compare(result, wanted, mistakes, "on six faces", axes=("face",))
 
 
 @verdict("each landmark of the twin was taken back before it was compared")
@@ -107,11 +112,7 @@ def check_pixels_off(pixels_off: Callable[[Tensor, Tensor, ThinPlateSpline, int]
                 raise WrongAnswer(reason)
         if side != 45 and close(result, distance * 45 / 2, 1e-3):
             raise WrongAnswer(f"{where}: these are pixels of an image of 45; use `side`")
-        if not close(result, wanted, 1e-3):
-            raise WrongAnswer(
-                f"{where}: the first landmark of the first image is {wanted[0, 0]:.2f} px off, "
-                f"yours gives {float(result[0, 0]):.2f}"
-            )
+        compare(result, wanted, where=f"{where}, in pixels", tolerance=1e-3, axes=("image", "landmark"))
 
 
 @verdict("one linear map without bias, from all landmarks to all points, and as small as can be")
@@ -125,6 +126,8 @@ def check_fit_regressor(fit_regressor: Callable[[Tensor, Tensor], Tensor]) -> No
         >>> check_fit_regressor(fit_regressor)
         ✘ wrong: on 40 faces: this is W with a bias, which goes around the mean; the paper's y = W x goes through 0
     """
+    own = "it is the package's answer; write the least squares"
+    fit_regressor = without(fit_regressor, {LandmarkRegressor.fit: own})
     landmarks = _uniform(40, 4, seed=6) + torch.tensor([0.3, -0.2])
     mixing = _uniform(1, 12, seed=7).view(8, 3)
     linear = torch.cat([mixing, mixing.flip(0)], dim=1)  # (8, 6)
@@ -149,10 +152,24 @@ def check_fit_regressor(fit_regressor: Callable[[Tensor, Tensor], Tensor]) -> No
         if other.shape == result.shape and close(result, other):
             raise WrongAnswer(f"on 40 faces: {reason}")
     if not close(result, wanted):
+        if added := _ridge(result.to(y), x, y):
+            raise WrongAnswer(
+                f"on 40 faces: this is W of a ridge regression, with {added:.3g} added to the diagonal of xᵀx; add "
+                "nothing"
+            )
+        split = [points.mT.flatten(1), landmarks.mT.flatten(1)]  # all x before all y
+        normed = x.T @ y / x.square().sum(dim=0)[:, None]
         mean, best = (float((y - x @ weights.to(y).T).square().mean()) for weights in (result, wanted))
-        raise WrongAnswer(
-            f"on 40 faces: the mean squared error is {mean:.4f} with your W, {best:.4f} with the best one"
-        )
+        mistakes = [
+            (torch.linalg.lstsq(split[1], split[0]).solution.T, "the layout: a row is (x, y) of one landmark after the "
+             "other, and you took all x before all y"),
+            (normed.T, "you fitted each coordinate of a landmark alone; they share the work, which (xᵀx)⁻¹ sorts out"),
+            (torch.linalg.lstsq(x, y - y.mean(dim=0)).solution.T, "you centred the points; y = W x goes through 0"),
+            (torch.linalg.lstsq(x[:1], y[:1]).solution.T, "it fits the first face alone"),
+            (torch.linalg.lstsq(x, y - x[:, :6]).solution.T, "it goes to the differences of points and landmarks"),
+        ]  # fmt: skip
+        where = f"on 40 faces: the mean squared error is {mean:.4f} with your W, {best:.4f} with the best one"
+        compare(result, wanted, mistakes, where, axes=("row of W", "column of W"))
     few = slice(0, 3)
     wanted = _least_squares(landmarks[few], points[few])
     result = answer_tensor(fit_regressor, landmarks[few], points[few], shape=(6, 8))
@@ -173,6 +190,8 @@ def check_point_shares(point_shares: Callable[[Tensor, float], Tensor]) -> None:
         >>> check_point_shares(lambda weights, drop: weights.abs())
         ✘ wrong: the result should have shape (3, 6), yours has (6, 12)
     """
+    own = "it is the package's answer; add absolute values, and divide"
+    point_shares = without(point_shares, {LandmarkRegressor.landmark_shares: own})
     weights = _uniform(1, 36, seed=9).view(6, 12) * torch.tensor([4.0, 4, 1, 1, 1, 1, 3, 3, 0.5, 0.5, 2, 2])
     regressor = LandmarkRegressor()
     regressor.coef_ = weights
@@ -210,11 +229,14 @@ def check_point_shares(point_shares: Callable[[Tensor, float], Tensor]) -> None:
             raise WrongAnswer(f"with drop {drop}: you divided anew after the removal; what is left stays as it is")
         if drop and close(result, regressor.landmark_shares(0.0)):
             raise WrongAnswer(f"with drop {drop}: shares below it are still there; they become 0")
-        if not close(result, wanted):
-            raise WrongAnswer(
-                f"with drop {drop}: the first point's share of the first landmark is {wanted[0, 0]:.3f}, "
-                f"yours gives {float(result[0, 0]):.3f}"
-            )
+        compare(result, wanted, where=f"with drop {drop}", axes=("point", "landmark"))
+
+
+def _ridge(weights: Tensor, x: Tensor, y: Tensor) -> float:
+    """What was added to the diagonal of xᵀx, if that is how these weights came about, else 0."""
+    left = x.T @ (y - x @ weights.T)  # added * Wᵀ
+    added = float((left * weights.T).sum() / weights.square().sum())
+    return added if added > 1e-3 and close(left, added * weights.T, 1e-3) else 0.0
 
 
 def _least_squares(landmarks: Tensor, points: Tensor) -> Tensor:

@@ -8,7 +8,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer_number, answer_tensor, close, verdict
+from tusklite.course.verdict import (
+    AUTOGRAD,
+    WrongAnswer,
+    answer_number,
+    answer_tensor,
+    close,
+    compare,
+    verdict,
+    without,
+)
 from tusklite.losses import kmeans_softmin_loss
 
 
@@ -39,14 +48,32 @@ def check_neat_loss(neat_loss: Callable[[int, float, bool], float]) -> None:
             (_price(others, apart, 1.0, squared), "the inverse temperature is missing"),
             (math.exp(-wanted), "this is the largest probability; the loss is minus its logarithm"),
             (-wanted, "the sign is turned round: minus the logarithm of something below 1 is above 0"),
+            (
+                _price(others, math.sqrt(2 - 2 / others), inverse_temperature, squared),
+                "the cosine is -1 / (M - 1): the prototypes point away from each other",
+            ),
+            (
+                _price(others, math.sqrt(2 + 2 / count), inverse_temperature, squared),
+                "the cosine is -1 / (M - 1), and you took -1 / M",
+            ),
+            (_price(1, apart, inverse_temperature, squared), "there are M - 1 others, not one"),
+            (math.expm1(wanted), "the logarithm is missing"),
+            (1 + math.expm1(wanted), "the logarithm is missing"),
+            (wanted / math.log(2), "the logarithm is the natural one, not to base 2"),
+            (wanted / math.log(10), "the logarithm is the natural one, not to base 10"),
+            (math.log(max(math.expm1(wanted), 1e-300)), "the nearest, with its e⁰ = 1, is missing under the logarithm"),
+            (count * wanted, "you summed over prototypes; the loss is a mean over descriptors"),
+            (wanted / count, "you divided by M; all descriptors cost the same, so their mean is the price of one"),
         ):
             if math.isclose(found, other, rel_tol=1e-4) and not math.isclose(wanted, other, rel_tol=1e-3):
                 raise WrongAnswer(f"{count} prototypes, inverse temperature {inverse_temperature:g}: {reason}")
         if not math.isclose(found, wanted, rel_tol=1e-3):
             kind = "squared distances" if squared else "distances"
+            collapse, even = _price(others, 2.0, inverse_temperature, squared), math.log(count)
+            beside = f"the collapse costs {collapse:.3f}, prototypes that are all equally far cost ln M = {even:.3f}"
             raise WrongAnswer(
                 f"{count} prototypes, inverse temperature {inverse_temperature:g}, {kind}: "
-                f"it should be {wanted:.3f}, not {found:.3f}"
+                f"it should be {wanted:.3f}, not {found:.3f} ({beside})"
             )
 
 
@@ -58,6 +85,8 @@ def check_softmin_gradient(softmin_gradient: Callable[[Tensor, Tensor, float], T
         >>> check_softmin_gradient(lambda descriptors, prototypes, inverse_temperature: torch.zeros_like(descriptors))
         ✘ wrong: all slopes are 0: only a descriptor that has all prototypes on one spot may stay where it is
     """
+    forbidden = dict.fromkeys(AUTOGRAD, "the gradient is asked for without autograd; write its formula")
+    softmin_gradient = without(softmin_gradient, forbidden)
     for seed, inverse_temperature in ((0, 1.0), (1, 2.5)):
         generator = torch.Generator().manual_seed(seed)
         descriptors = torch.randn(7, 5, generator=generator, dtype=torch.float64)
@@ -98,12 +127,32 @@ def check_softmin_gradient(softmin_gradient: Callable[[Tensor, Tensor, float], T
                 inverse_temperature * (nearest - units.mean(dim=1)) / 7,
                 "the others push by their probabilities, not all the same",
             ),
+            (
+                _pull(away, units, -inverse_temperature, inverse_temperature),
+                "your probabilities grow with the distance; the nearest is the most probable",
+            ),
+            (
+                _pull(away, away, inverse_temperature, inverse_temperature),
+                "the directions are not of length 1: divide each by its distance",
+            ),
+            (
+                _pull(away, units, inverse_temperature, inverse_temperature, dim=0),
+                "your softmax runs over descriptors; it runs over prototypes",
+            ),
+            (
+                _pull(away, units, inverse_temperature, inverse_temperature, nearest=False),
+                "you took the farthest prototype for the nearest",
+            ),
+            (
+                _without_the_nearest(away, units, inverse_temperature),
+                "you left the nearest out of the probabilities; it stands in the denominator too",
+            ),
+            (wanted * 7 / 5, "you divided by the number of dimensions; the loss is a mean over descriptors"),
+            (wanted * 7 / 4, "you divided by the number of prototypes; the loss is a mean over descriptors"),
         ):
             if close(found, other) and not close(wanted, other):
                 raise WrongAnswer(f"inverse temperature {inverse_temperature:g}: {reason}")
-        if not close(found, wanted):
-            off = float((found - wanted).abs().max())
-            raise WrongAnswer(f"inverse temperature {inverse_temperature:g}: yours is up to {off:.3g} from autograd's")
+        compare(found, wanted, [], f"inverse temperature {inverse_temperature:g}", axes=("descriptor", "axis"))
 
 
 @verdict("whoever wins nothing goes where the need is greatest, and nobody else moves")
@@ -125,6 +174,8 @@ def check_revive(revive: Callable[[Tensor, Tensor], Tensor]) -> None:
         found = answer_tensor(revive, prototypes, descriptors, shape=(6, 3))
         kept = torch.ones(6, dtype=torch.bool)
         kept[lost] = False
+        if len(lost) and torch.allclose(found[lost], descriptors.mean(dim=0).expand(len(lost), -1)):
+            raise WrongAnswer(f"{len(lost)} dead prototypes: they stand on the mean of all; the need is elsewhere")
         if not torch.equal(found[kept], prototypes[kept]):
             raise WrongAnswer(f"{int(kept.sum())} prototypes win something, and not all of them stay where they are")
         if not len(lost):
@@ -156,6 +207,22 @@ def check_revive(revive: Callable[[Tensor, Tensor], Tensor]) -> None:
 def _price(others: int, apart: float, inverse_temperature: float, squared: bool) -> float:
     """The loss of a descriptor on its prototype, all others equally far from it."""
     return math.log1p(others * math.exp(-inverse_temperature * (apart**2 if squared else apart)))
+
+
+def _pull(away: Tensor, units: Tensor, sharpness: float, factor: float, dim: int = 1, nearest: bool = True) -> Tensor:
+    """The gradient by its formula, with other probabilities, directions, or another prototype as the nearest."""
+    distance = away.norm(dim=2)
+    probability = (-sharpness * distance).softmax(dim=dim)[..., None]
+    choice = distance.argmin(dim=1) if nearest else distance.argmax(dim=1)
+    return factor * (units[torch.arange(len(units)), choice] - (probability * units).sum(dim=1)) / len(units)
+
+
+def _without_the_nearest(away: Tensor, units: Tensor, inverse_temperature: float) -> Tensor:
+    distance = away.norm(dim=2)
+    choice = distance.argmin(dim=1, keepdim=True)
+    others = (-inverse_temperature * distance).scatter(1, choice, -torch.inf).softmax(dim=1)[..., None]
+    nearest = units[torch.arange(len(units)), choice[:, 0]]
+    return inverse_temperature * (nearest - (others * units).sum(dim=1)) / len(units)
 
 
 def _slope(descriptors: Tensor, prototypes: Tensor, inverse_temperature: float, squared: bool = False) -> Tensor:

@@ -8,7 +8,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, close, verdict
+from tusklite.course.verdict import (
+    AUTOGRAD,
+    WrongAnswer,
+    answer,
+    answer_number,
+    answer_tensor,
+    close,
+    compare,
+    difference,
+    verdict,
+    without,
+)
 from tusklite.ops.keypoints import non_max_suppression, sample_descriptors
 
 
@@ -54,11 +65,18 @@ def check_greedy_maxima(greedy_maxima: Callable[[Tensor, int, int], Tensor]) -> 
         ✘ wrong: window 5: these are the 6 largest pixels; none of them has been kept out of another's window
     """
     for seed, window in ((0, 5), (1, 3), (2, 9)):
-        heatmap, k = _smooth(17, 23, seed), 6
-        found = answer_tensor(greedy_maxima, heatmap, k, window, shape=(k,))
+        heatmap, k = _smooth(17, 23, seed).float(), 6
+        result = answer(greedy_maxima, heatmap, k, window)
+        if isinstance(result, Tensor) and result.shape == (k, 2):
+            raise WrongAnswer("yours are rows and columns; flat positions are asked for, row * W + column")
+        found = answer_tensor(lambda result=result: result, shape=(k,))
         if found.is_floating_point() or found.dtype == torch.bool:
             raise WrongAnswer(f"positions are whole numbers, yours are of type {found.dtype}")
         found, wanted = found.tolist(), _greedy(heatmap, k, window // 2)
+        if len(set(found)) == 1:
+            raise WrongAnswer(
+                f"window {window}: it is the same pixel again and again, so it was not wiped (a row has W pixels)"
+            )
         peaks = non_max_suppression(heatmap[None, None], window).flatten()
         scores = heatmap.flatten().masked_fill(~peaks, -torch.inf)
         for other, reason in (
@@ -73,14 +91,20 @@ def check_greedy_maxima(greedy_maxima: Callable[[Tensor, int, int], Tensor]) -> 
              "slice does not hold its end"),
             (_greedy(heatmap, k, window // 2, wraps=True), "near the upper or left border nothing was wiped; a slice "
              "that starts below 0 counts from the other end"),
+            (_greedy(heatmap, k, window // 2, fill=0.0), "you wiped with 0, and this map goes below 0; -torch.inf is "
+             "below everything"),
+            (_greedy(heatmap, k, window // 2, sides=(0,)), "you wiped rows only, from border to border"),
+            (_greedy(heatmap, k, window // 2, sides=(1,)), "you wiped columns only, from border to border"),
+            (_greedy(-heatmap, k, window // 2), "these are the smallest; the largest are asked for"),
         ):  # fmt: skip
             if found == other and other != wanted:
                 raise WrongAnswer(f"window {window}: {reason}")
         if found != wanted:
             place = next(i for i, pair in enumerate(zip(found, wanted, strict=True)) if pair[0] != pair[1])
+            before = f"the first {place} are right, then" if place else "from the first on they are others:"
             raise WrongAnswer(
-                f"window {window}: pixel {place + 1} should be at (row, column) {divmod(wanted[place], 23)}, yours is "
-                f"at {divmod(found[place], 23)}"
+                f"window {window}: {before} pixel {place + 1} should be at (row, column) {divmod(wanted[place], 23)}, "
+                f"yours is at {divmod(found[place], 23)}"
             )
 
 
@@ -92,7 +116,7 @@ def check_refine_above_background(refine_above_background: Callable[[Tensor, Ten
         >>> def refine_above_background(values, places, temperature):
         ...     return places.mean(dim=1)
         >>> check_refine_above_background(refine_above_background)
-        ✘ wrong: at temperature 0.2: yours is 0.33 from where it should be
+        ✘ wrong: at temperature 0.2: this is the plain mean of the places: the scores have no say
     """
     generator = torch.Generator().manual_seed(4)
     values = torch.rand(5, 25, generator=generator) ** 3
@@ -117,12 +141,28 @@ def check_refine_above_background(refine_above_background: Callable[[Tensor, Ten
              "negative; the background is the smallest value"),
             (_centre((values - lowest).clamp_min(0), places), "you weigh by the scores themselves; the exponential "
              "is missing"),
+            (places.mean(dim=1), "this is the plain mean of the places: the scores have no say"),
+            (places[torch.arange(5), values.argmax(dim=1)], "this is the place of the largest score; the others have "
+             "a say too"),
+            (_centre(_excess(values, values.min(), temperature), places), "you took the smallest value of all windows; "
+             "each window has its own background"),
+            (_centre(_excess(values, lowest, 1 / temperature), places), "you multiplied by t; the temperature divides"),
+            (_centre(_excess(values, lowest, 1.0), places), "the temperature is missing"),
+            (_centre(_excess(values, lowest, temperature).square(), places), "the weights are squared"),
         ):  # fmt: skip
             if close(found, other, 1e-3) and not close(wanted, other, 1e-3):
                 raise WrongAnswer(f"at temperature {temperature:g}: {reason}")
-        if not close(found, wanted, 1e-3):
-            off = float((found - wanted).norm(dim=-1).max())
-            raise WrongAnswer(f"at temperature {temperature:g}: yours is {off:.2f} from where it should be")
+        compare(found, wanted, [], f"at temperature {temperature:g}", 1e-3, axes=("window", "axis"))
+    values = torch.full((5, 25), 0.3)
+    result = answer(refine_above_background, values, places, 0.2)
+    if isinstance(result, Tensor) and not torch.isfinite(result).all():
+        raise WrongAnswer(
+            "a flat window, where all weights are 0: yours divides 0 by 0. It has no peak, so give the mean of its "
+            "places"
+        )
+    found = answer_tensor(lambda: result, shape=(5, 2))
+    where = "a flat window, which has no peak and gives the mean of its places"
+    compare(found, places.mean(dim=1), [], where, 1e-3, axes=("window", "axis"))
 
 
 @verdict("your slopes are autograd's, in x and in y")
@@ -133,6 +173,8 @@ def check_descriptor_slopes(descriptor_slopes: Callable[[Tensor, Tensor], Tensor
         >>> check_descriptor_slopes(lambda features, xy: torch.zeros(2, 6, 3, 2))
         ✘ wrong: all slopes are 0: a floor has none, but how far a point lies from it has
     """
+    forbidden = dict.fromkeys(AUTOGRAD, "the slope is asked for without autograd; write its formula")
+    descriptor_slopes = without(descriptor_slopes, forbidden)
     generator = torch.Generator().manual_seed(5)
     height, width = 7, 11
     features = torch.randn(2, 3, height, width, generator=generator, dtype=torch.float64)
@@ -150,6 +192,8 @@ def check_descriptor_slopes(descriptor_slopes: Callable[[Tensor, Tensor], Tensor
     if not found.any():
         raise WrongAnswer("all slopes are 0: a floor has none, but how far a point lies from it has")
     per_pixel = wanted / (size / 2)
+    mixed = _bilinear_slopes(features, cell, place - cell)
+    upper = _bilinear_slopes(features, cell, torch.zeros_like(place))
     for other, reason in (
         (wanted.flip(-1), "x and y are swapped: to the right is x, and comes first"),
         (-wanted, "the sign is turned round: right minus left, lower minus upper"),
@@ -159,14 +203,23 @@ def check_descriptor_slopes(descriptor_slopes: Callable[[Tensor, Tensor], Tensor
         (per_pixel * size.flip(0) / 2, "W and H are swapped: a step in x crosses W / 2 pixels"),
         (_nearest_slopes(features, cell) * size / 2, "you took the difference along one side of the cell only; the "
          "other side counts by how near it is"),
+        (_bilinear_slopes(features, cell, (place - cell).flip(-1)) * size / 2, "the fractions are exchanged: the slope "
+         "in x is mixed by how far down the point is, the slope in y by how far right"),
+        (_bilinear_slopes(features, cell, 1 - (place - cell)) * size / 2, "the near side and the far side are "
+         "exchanged: the nearer one counts more"),
+        (_bilinear_slopes(features, cell, torch.full_like(place, 0.5)) * size / 2, "you took the plain mean of both "
+         "sides; each counts by how near it is"),
+        ((2 * mixed - upper) * size / 2, "the two sides do not weigh 1 together"),
+        (mixed * (size - 1) / 2, "you scaled by W - 1; the outer edges are at -1 and 1, so it is W pixels for 2"),
     ):  # fmt: skip
         if close(found, other):
             raise WrongAnswer(f"on random features of {height} x {width}: {reason}")
-    if not close(found, wanted):
-        wrong = [name for axis, name in enumerate("xy") if not close(found[..., axis], wanted[..., axis])]
-        raise WrongAnswer(
-            f"on random features of {height} x {width}: the slopes in {' and '.join(wrong)} are not right"
-        )
+    where = f"on random features of {height} x {width}"
+    for axis, name in enumerate("xy"):
+        if not close(found[..., axis], wanted[..., axis]) and close(found[..., 1 - axis], wanted[..., 1 - axis]):
+            said = difference(found[..., axis], wanted[..., axis], axes=("image", "point", "channel"))
+            raise WrongAnswer(f"{where}: the slopes in {name} alone are not right: {said}")
+    compare(found, wanted, where=where, axes=("image", "point", "channel", "axis"))
 
 
 def _smooth(height: int, width: int, seed: int) -> Tensor:
@@ -179,15 +232,24 @@ def _smooth(height: int, width: int, seed: int) -> Tensor:
     return 0.5 * bumps - 0.3 * torch.minimum(*away).sqrt().clamp_max(8)
 
 
-def _greedy(heatmap: Tensor, k: int, reach: int, after: int = 1, wraps: bool = False) -> list[int]:
-    """Greedy maxima by loops, or with a mistake: a slice that ends too early, or one that starts below 0."""
+def _greedy(
+    heatmap: Tensor,
+    k: int,
+    reach: int,
+    after: int = 1,
+    wraps: bool = False,
+    fill: float = -torch.inf,
+    sides: tuple[int, ...] = (0, 1),
+) -> list[int]:
+    """Greedy maxima by loops, or with a mistake: in what is wiped, or by what."""
     left, found = heatmap.clone(), []
     for _ in range(k):
-        row, column = divmod(int(left.argmax()), left.shape[1])
-        found.append(row * left.shape[1] + column)
-        start = [place - reach if wraps else max(place - reach, 0) for place in (row, column)]
-        left[start[0] : row + reach + after, start[1] : column + reach + after] = -torch.inf
-        left[row, column] = -torch.inf
+        found.append(int(left.argmax()))
+        spot = divmod(found[-1], left.shape[1])
+        start = [place - reach if wraps else max(place - reach, 0) for place in spot]
+        window = [slice(first, place + reach + after) for first, place in zip(start, spot, strict=True)]
+        left[tuple(part if side in sides else slice(None) for side, part in enumerate(window))] = fill
+        left[spot] = fill
     return found
 
 
@@ -198,6 +260,15 @@ def _excess(values: Tensor, floor: Tensor, temperature: float) -> Tensor:
 
 def _centre(weights: Tensor, places: Tensor) -> Tensor:
     return (weights[..., None] * places).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+
+
+def _bilinear_slopes(features: Tensor, cell: Tensor, share: Tensor) -> Tensor:
+    """Slopes per pixel (B, K, C, 2) of four pixels each, the sides mixed by shares (B, K, 2) of the right and lower."""
+    column, row = cell.unbind(-1)
+    batch, (right, down) = torch.arange(len(features))[:, None], share.split(1, dim=-1)
+    f00, f01, f10, f11 = (features[batch, :, row + below, column + beside] for below in (0, 1) for beside in (0, 1))
+    by_x = (1 - down) * (f01 - f00) + down * (f11 - f10)
+    return torch.stack([by_x, (1 - right) * (f10 - f00) + right * (f11 - f01)], dim=-1)
 
 
 def _nearest_slopes(features: Tensor, cell: Tensor) -> Tensor:

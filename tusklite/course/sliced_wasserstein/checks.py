@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer_tensor, close, verdict
+from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer_tensor, close, compare, verdict, without
 from tusklite.losses import random_projections, sliced_wasserstein
 
 
@@ -40,7 +40,12 @@ def check_partners(partners: Callable[[Tensor, Tensor], Tensor]) -> None:
             "x.argsort() are not the ranks of x: it says where each rank stands, not which it is",
         ),
         (wanted.argsort(), "this is the way back, from y to x: at [i] stands where x[i] goes"),
-    ):
+        (torch.arange(9), "each goes to its own place in the list; the partner has the same rank"),
+        (y.argsort(descending=True)[ranks], "the smallest goes to the largest; one of your sorts goes down"),
+        (y.argsort().argsort(), "these are the ranks of y; which of y has the rank of each x?"),
+        (_greedy_partners(x, y), "each takes the nearest that is left, in the order of the list: the late ones pay for "
+         "it; sort both"),
+    ):  # fmt: skip
         if torch.equal(chosen, other):
             raise WrongAnswer(reason)
     taken = chosen.unique().numel()
@@ -59,6 +64,8 @@ def check_transport_gradient(transport_gradient: Callable[[Tensor, Tensor, Tenso
         >>> check_transport_gradient(lambda x, y, projections: 2 * (x - y) / len(x))
         ✘ wrong: this goes to the partner in the list, not to the partner on each direction: sort first
     """
+    forbidden = dict.fromkeys(AUTOGRAD, "the gradient is asked for without autograd; write its formula")
+    transport_gradient = without(transport_gradient, forbidden)
     x, y = _normal(7, 3, seed=3), _normal(7, 3, seed=4) + 0.5
     directions = random_projections(5, 3, torch.Generator().manual_seed(5)).double()
     moved = x.clone().requires_grad_()
@@ -66,6 +73,7 @@ def check_transport_gradient(transport_gradient: Callable[[Tensor, Tensor, Tenso
     with torch.no_grad():
         gradient = answer_tensor(transport_gradient, x, y, directions, shape=(7, 3))
     along_x, along_y = x @ directions.T, y @ directions.T  # (7, 5)
+    order = along_x.argsort(dim=0)
     gaps = along_x.sort(dim=0).values - along_y.sort(dim=0).values
     in_sorted_order = 2 / (7 * 5) * gaps @ directions
     for other, reason in (
@@ -80,12 +88,20 @@ def check_transport_gradient(transport_gradient: Callable[[Tensor, Tensor, Tenso
         (35 * wanted, "it is N R times too long: the loss is a mean over samples and directions"),
         (in_sorted_order, "the rows stand in sorted order: put each gap back to the sample that it belongs to"),
         (2 * (x - y) / 7, "this goes to the partner in the list, not to the partner on each direction: sort first"),
-    ):
+        (2 / 35 * (along_x - along_y) @ directions, "you did not sort: each sample goes to the one at its place in the "
+         "list, on every direction"),
+        (2 / 35 * gaps.gather(0, order) @ directions, "`gather` fetches by the order, and it has to be undone: "
+         "`scatter_` puts each gap back to its sample"),
+        (2 / 35 * _back(along_y.argsort(dim=0), gaps) @ directions, "you put the gaps back by the order of y; they "
+         "belong to the samples of x"),
+        (2 / 35 * _back(order, gaps.sign()) @ directions, "the pulls are all equally long; a square pulls by its gap"),
+        (2 / 7 * _back(order, gaps)[:, :1] @ directions[:1], "you used the first direction alone; the loss is a mean "
+         "over all"),
+        (wanted / 3, "you divided by C; the loss is a mean over samples and directions only"),
+    ):  # fmt: skip
         if close(gradient, other):
             raise WrongAnswer(reason)
-    if not close(gradient, wanted):
-        off = (gradient.to(wanted) - wanted).abs().max().item()
-        raise WrongAnswer(f"on seven random points in space and five directions: an entry is off by {off:.3g}")
+    compare(gradient, wanted, where="on seven random points in space and five directions", axes=("sample", "axis"))
 
 
 @verdict("no direction tells the two clouds further apart")
@@ -121,6 +137,28 @@ def check_worst_direction(worst_direction: Callable[[Tensor, Tensor], Tensor]) -
                 f"on {name}: along yours the squared distance is {found:.3f}, and there is one with {wanted:.3f} "
                 f"(on average {typical:.3f})"
             )
+    for seed in range(2):
+        for side in range(2):
+            _refuse_lower_hill(worst_direction, *_two_hills(seed, side))
+
+
+def _refuse_lower_hill(worst_direction: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, axis: Tensor) -> None:
+    """Refuse a direction that is not on the higher of two hills, whose top is near the `axis`."""
+    direction = answer_tensor(worst_direction, x, y, shape=(x.shape[1],)).to(x)
+    if not math.isclose(float(direction.norm()), 1, abs_tol=1e-3):
+        raise WrongAnswer(f"on clouds of ten dimensions: a direction has length 1, yours has {direction.norm():.3g}")
+    found, high = (float(sliced_wasserstein(x, y, w[None])) for w in (direction, axis))
+    if found >= 0.97 * high:
+        return
+    where = f"on clouds of ten dimensions, along yours the squared distance is {found:.2f}, and the best has {high:.2f}"
+    beside = F.normalize(direction + 0.05 * _normal(300, x.shape[1], seed=11), dim=1)
+    higher = max(float(sliced_wasserstein(x, y, w[None])) for w in beside)
+    if higher < 1.01 * found:
+        raise WrongAnswer(f"{where}: you stand on the top of the lower of two hills; climb from many starts")
+    raise WrongAnswer(
+        f"{where}: a direction close to yours has {higher:.2f} already, so climb on. In ten dimensions directions that "
+        "are only drawn come no closer"
+    )
 
 
 @verdict("the circle has no end, and yours neither")
@@ -141,6 +179,7 @@ def check_transport_circle(transport_circle: Callable[[Tensor, Tensor], Tensor])
         rows, columns = linear_sum_assignment(costs)
         wanted = costs[rows, columns].mean()
         result = answer_tensor(transport_circle, x, y, shape=())
+        shifts = _wrapped(x.sort().values - torch.stack([y.sort().values.roll(i) for i in range(8)]))  # (8, 8)
         sorted_x, sorted_y = x.sort().values, y.sort().values
         for other, reason in (
             (
@@ -155,13 +194,48 @@ def check_transport_circle(transport_circle: Callable[[Tensor, Tensor], Tensor])
             (8 * wanted, "it is N times too large: the mean is asked for"),
             (_wrapped(x[:, None] - y).square().min(dim=1).values.mean(), "two go to one place: each takes exactly one"),
             (wanted.sqrt(), "this is the root: the mean of squared arcs is asked for"),
+            (shifts.abs().mean(dim=1).min(), "you charge the arcs; their squares are charged"),
+            (shifts.square().mean(), "you took the mean over all places to begin; the best is asked for"),
+            (shifts.square().amax(dim=1).min(), "you charge the longest way; the mean over all is asked for"),
+            (wanted / (4 * math.pi**2), "in whole turns; radians are asked for"),
         ):
             if close(result, other) and not close(other, wanted):
                 raise WrongAnswer(reason)
-        if not close(result, wanted):
-            raise WrongAnswer(
-                f"on eight random angles: yours gives {float(result):.4f}, the best plan costs {float(wanted):.4f}"
-            )
+        word = "cheaper than any plan can be" if result < wanted else "dearer than the best plan"
+        compare(result, wanted, where=f"on eight random angles, {word}")
+
+
+def _two_hills(seed: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Clouds x and y (40, 10), and the top of the higher of two hills (10,): x is longer on one hill, y on the other.
+
+    From one start, the same hill is climbed on both sides, and on one of them it is the lower. The best of 20,000
+    directions drawn at random reaches three quarters of the higher.
+    """
+    count, dimensions = 40, 10
+    turn = torch.linalg.qr(_normal(dimensions, dimensions, seed=100 + seed)).Q
+    lengths = torch.ones(2, dimensions, dtype=torch.float64)
+    lengths[0, :5] = lengths[1, 5:] = 3.0
+    top = (0, 0) if side == 0 else (1, 9)
+    lengths[top] = 3.6
+    clouds = []
+    for part, length in enumerate(lengths):
+        free = _normal(count, dimensions, seed=200 + 2 * seed + part)
+        even = torch.linalg.qr(free - free.mean(dim=0)).Q * count**0.5  # as long on every direction, by 1
+        clouds.append((even * length) @ turn.T)
+    return clouds[0], clouds[1], turn[:, top[1]]
+
+
+def _back(order: Tensor, gaps: Tensor) -> Tensor:
+    """Gaps in sorted order, put back to where an order took them from."""
+    return torch.empty_like(gaps).scatter_(0, order, gaps)
+
+
+def _greedy_partners(x: Tensor, y: Tensor) -> Tensor:
+    distance, taken = (x[:, None] - y).abs(), []
+    for row in distance:
+        row[taken] = torch.inf
+        taken.append(int(row.argmin()))
+    return torch.tensor(taken)
 
 
 def _normal(*shape: int, seed: int) -> Tensor:

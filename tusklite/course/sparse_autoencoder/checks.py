@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, verdict
+from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer, answer_tensor, close, compare, verdict, without
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
 
 
@@ -25,9 +25,12 @@ def check_equal_say(equal_say: Callable[[Mapping[str, Tensor], Mapping[str, Tens
             wanted["tap 2"] = seen["tap 2"].clone()
         where = f"{['two', 'three', 'four'][count - 2]} taps" + (", one that sees no difference" if asleep else "")
         result = answer(equal_say, seen, wanted)
-        if not isinstance(result, Mapping) or set(result) != set(seen):
+        if not isinstance(result, dict) or dict.keys(result) != seen.keys():
             raise WrongAnswer(f"{where}: a dictionary with a number for each tap is asked for")
-        weights = torch.stack([torch.as_tensor(result[tap], dtype=torch.float64).reshape(()) for tap in seen])
+        try:
+            weights = torch.stack([torch.as_tensor(result[tap], dtype=torch.float64).reshape(()) for tap in seen])
+        except (TypeError, ValueError, RuntimeError):
+            raise WrongAnswer(f"{where}: a single number is asked for each tap") from None
         if not torch.isfinite(weights).all():
             raise WrongAnswer(f"{where}: NaN or infinite; a tap whose distance is 0 gets the weight 0")
         l1 = torch.stack([(seen[tap] - wanted[tap]).abs().mean() for tap in seen])
@@ -68,23 +71,23 @@ def check_keypoint_worth(
     images = torch.rand(2, 1, 6, 9, generator=generator, dtype=torch.float64)
 
     def draw(xy: Tensor, score: Tensor, descriptors: Tensor) -> Tensor:
-        return score_weighted_sum(xy, score, descriptors, 6, 9, 1.0).sigmoid()
+        return score_weighted_sum(xy, score, descriptors + 1, 6, 9, 1.0).sigmoid()  # without a score, nothing is drawn
 
     def error(score: Tensor) -> Tensor:
         return (draw(xy, score, descriptors) - images).square().mean(dim=(1, 2, 3))
 
     found = answer_tensor(keypoint_worth, draw, images, xy, score, descriptors, shape=(2, 4))
     one = torch.eye(4, dtype=score.dtype)
-    without = torch.stack([error(score * (1 - one[i])) for i in range(4)], dim=1)  # (B, K)
+    without_one = torch.stack([error(score * (1 - one[i])) for i in range(4)], dim=1)  # (B, K)
     alone = torch.stack([error(score * one[i]) for i in range(4)], dim=1)
-    wanted, plain = without - error(score)[:, None], error(score)
+    wanted, plain = without_one - error(score)[:, None], error(score)
     added = torch.cumsum(wanted.new_zeros(2, 4), dim=1)
     for i in range(4):
         added[:, i] = error(score * one[i:].sum(dim=0)) - error(score * one[i + 1 :].sum(dim=0))
     for other, reason in (
         (score, "these are the scores; how much worse does the image get without the keypoint?"),
         (-wanted, "the sign is turned round: a keypoint that helps is worth more than 0"),
-        (without, "this is the error without the keypoint; the error with all of them comes off it"),
+        (without_one, "this is the error without the keypoint; the error with all of them comes off it"),
         (alone - plain[:, None], "you kept the keypoint and left out all the others"),
         (-added, "a keypoint that was left out stays out for those after it; start from all of them each time"),
         (wanted.mean(dim=0, keepdim=True).expand(2, -1), "all images have the same worth in yours; take the mean over "
@@ -94,12 +97,29 @@ def check_keypoint_worth(
     ):  # fmt: skip
         if close(found, other, 1e-6):
             raise WrongAnswer(reason)
-    if not close(found, wanted, 1e-6):
-        off = int((found - wanted).abs().argmax())
-        raise WrongAnswer(
-            f"image {off // 4}, keypoint {off % 4}: it is worth {wanted.flatten()[off]:.4f}, yours says "
-            f"{found.flatten()[off]:.4f}"
-        )
+    drawn, full = draw(xy, score, descriptors), error(score)[:, None]
+    left_out = [draw(xy, score * (1 - one[i]), descriptors) for i in range(4)]
+    gone = [draw(xy, score, descriptors * (1 - one[i])[:, None]) for i in range(4)]
+
+    def per_keypoint(drawings: list[Tensor], change: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.stack([change(drawing).mean(dim=(1, 2, 3)) for drawing in drawings], dim=1)
+
+    by_one = torch.stack([error(torch.where(one[i].bool(), 1.0, score)) for i in range(4)], dim=1)
+    absolute = per_keypoint(left_out, lambda drawing: (drawing - images).abs())
+    mistakes = [
+        (absolute - (drawn - images).abs().mean(dim=(1, 2, 3))[:, None], "these are absolute errors; squared are asked "
+         "for"),
+        (without_one.sqrt() - full.sqrt(), "these are roots of mean squares; take no root"),
+        (without_one / full, "this is the error without the keypoint over the error with it; take the difference"),
+        ((without_one - full) / full, "this is the growth as a share of the error; take the difference alone"),
+        (per_keypoint(left_out, lambda drawing: (drawing - drawn).square()), "you compared the drawings with each "
+         "other; both errors are against the image"),
+        (per_keypoint(gone, lambda drawing: (drawing - images).square()) - full, "you wiped its descriptor; left out "
+         "means a score of 0"),
+        (by_one - full, "you set the score to 1; left out means a score of 0"),
+        (full.expand(-1, 4), "this is the error with all keypoints, the same for each"),
+    ]  # fmt: skip
+    compare(found, wanted, mistakes, tolerance=1e-6, axes=("image", "keypoint"))
 
 
 @verdict("your slopes are autograd's, down to the narrowest splat")
@@ -110,6 +130,8 @@ def check_splat_slope(splat_slope: Callable[[Tensor, int, float], Tensor]) -> No
         >>> check_splat_slope(lambda places, size, sigma: torch.zeros(len(places), size))
         ✘ wrong: sigma 1, 9 pixels: all slopes are 0; a pixel gets more when the point comes nearer
     """
+    forbidden = dict.fromkeys(AUTOGRAD, "the slope is asked for without autograd; write its formula")
+    splat_slope = without(splat_slope, forbidden)
     generator = torch.Generator().manual_seed(6)
     for sigma, size in ((1.0, 9), (3.0, 7), (0.01, 6)):
         places = (size - 1) * torch.rand(5, generator=generator, dtype=torch.float64)
@@ -136,11 +158,17 @@ def check_splat_slope(splat_slope: Callable[[Tensor, int, float], Tensor]) -> No
             (wanted * sigma, "you divided by sigma once; the exponent has its square"),
             (wanted * size / 2, "these are slopes by x in [-1, 1]; by pixels is asked for"),
             (wanted * 2, "twice too large: the 2 of the square and the 2 below it cancel"),
+            (wanted / 2, "half of it: the 2 of the square and the 2 below it cancel"),
+            (away / sigma**2 - mean / sigma**2, "the splat before the bracket is missing"),
+            (splat * (away - away.mean(dim=1, keepdim=True)) / sigma**2, "you took off the plain mean of the pushes; "
+             "each pixel counts in it by what it has"),
+            (splat * (1 - splat) * away / sigma**2, "a pixel loses to all others too, not only to itself"),
+            (splat * (away**2 - (splat * away**2).sum(dim=1, keepdim=True)) / sigma**3, "this is the slope by sigma; "
+             "by the place is asked for"),
         ):  # fmt: skip
             if close(found, other) and not close(wanted, other):
                 raise WrongAnswer(f"{where}: {reason}")
-        if not close(found, wanted):
-            raise WrongAnswer(f"{where}: off by up to {float((found - wanted).abs().max()):.2g}")
+        compare(found, wanted, where=where, axes=("point", "pixel"))
 
 
 @verdict("no keypoint has to paint the background any more")
@@ -185,6 +213,10 @@ def check_blend_with_background(
              "belongs into the softmax"),
             (sigmoids, "a sigmoid for each keypoint: together they may take more than all of a pixel"),
             (torch.cat([logits, zero + 1], dim=1).softmax(dim=1), "your background has a logit of 1; 0 is asked for"),
+            (torch.cat([logits, background.mean(dim=1, keepdim=True)], dim=1).softmax(dim=1), "you took colours of the "
+             "background for its logit, which is 0 everywhere"),
+            (torch.cat([logits, zero], dim=1).flatten(2).softmax(dim=2).view_as(wanted_masks), "your softmax runs over "
+             "the pixels; at each pixel it runs over the layers"),
         ):  # fmt: skip
             if close(masks, other) and not close(wanted_masks, other):
                 raise WrongAnswer(f"{where}: {reason}")
@@ -202,8 +234,8 @@ def check_blend_with_background(
         ):
             if close(found, other) and not close(wanted_image, other):
                 raise WrongAnswer(f"{where}: {reason}")
-        if not close(found, wanted_image):
-            raise WrongAnswer(f"{where}: the masks are right, the image is not: each layer counts by its mask")
+        where = f"{where}: the masks are right, the image is not: each layer counts by its mask"
+        compare(found, wanted_image, where=where, axes=("image", "colour", "row", "column"))
 
 
 def _taps(count: int, seed: int) -> dict[str, Tensor]:
