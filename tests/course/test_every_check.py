@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
+import nbformat
 import pytest
 import test_alternating_training_checks
 import test_diversity_checks
@@ -20,6 +24,9 @@ import test_thin_plate_splines_checks
 import test_when_one_channel_is_not_enough_checks
 import torch
 
+from tusklite.course.verdict import go_on_with
+
+ROOT = Path(__file__).resolve().parents[2]
 LESSONS = (
     test_start_here_checks,
     test_thin_plate_splines_checks,
@@ -110,3 +117,26 @@ def test_nothing_raises(lesson, check, name):
 
     assert check(breaks).message == "your code raised RuntimeError: broken"
     assert check("a word").message == "a function is asked for, yours is of type str"
+
+
+WORKED = [(lesson, check, name) for lesson, check, name in CHECKS if check.worked is not None]
+
+
+@pytest.mark.parametrize(("lesson", "check", "name"), WORKED, ids=[name for _, _, name in WORKED])
+def test_a_lesson_goes_on_with_the_reader_s_function_or_the_worked_one(lesson, check, name, capsys):
+    assert go_on_with(lesson.SOLUTIONS[name], check) is lesson.SOLUTIONS[name]
+    assert capsys.readouterr().out == f"{name}: the lesson goes on with yours\n"
+    for unfinished in (lesson.LESSON[name], next(iter(lesson.ANSWERS[check].values())), None):
+        assert go_on_with(unfinished, check) is check.worked
+        assert capsys.readouterr().out == f"{name}: the lesson goes on with the worked solution until yours passes\n"
+    assert check(check.worked)
+
+
+@pytest.mark.parametrize(("lesson", "check", "name"), WORKED, ids=[name for _, _, name in WORKED])
+def test_what_a_lesson_goes_on_with_is_what_its_solutions_show(lesson, check, name):
+    stored = lesson.SOLUTIONS["__name__"]
+    cells = nbformat.read(ROOT / "notebooks" / f"{stored}.ipynb", as_version=4).cells
+    shown = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body]
+    (own,) = [node for node in shown if isinstance(node, ast.FunctionDef) and node.name == name]
+    (worked,) = ast.parse(inspect.getsource(check.worked)).body
+    assert [ast.unparse(line) for line in worked.body] == [ast.unparse(line) for line in own.body]

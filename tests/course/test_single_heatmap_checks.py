@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from lesson_definitions import definitions
 from torch import Tensor
 
 from tusklite.course import single_heatmap as lesson
-from tusklite.ops.keypoints import detect_keypoints, sample_descriptors
+from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors
 
 SOLUTIONS = definitions("solutions/06_single_heatmap")
 LESSON = definitions("06_single_heatmap")
 temperature_for_share, around = SOLUTIONS["temperature_for_share"], SOLUTIONS["around"]
 greedy_maxima, descriptor_slopes = SOLUTIONS["greedy_maxima"], SOLUTIONS["descriptor_slopes"]
-refine_above_background = SOLUTIONS["refine_above_background"]
+refine_above_background, suppress = SOLUTIONS["refine_above_background"], SOLUTIONS["suppress"]
 
 
 def temperature(logarithm):
@@ -123,7 +124,51 @@ def scaled(in_x, in_y):
     return slopes
 
 
+def compared(with_what):
+    """Pixels that are equal to something of map and window."""
+    return lambda maps, window: maps == with_what(maps, window)
+
+
+def pooled(maps: Tensor, window: int) -> Tensor:
+    return F.max_pool2d(maps, window, stride=1, padding=window // 2)
+
+
+def larger_than_the_others(maps: Tensor, window: int) -> Tensor:
+    around = F.unfold(F.pad(maps, 4 * [window // 2], value=-torch.inf), window)  # (B, w², H W)
+    middle = torch.tensor(window**2 // 2)
+    return maps > around.index_fill(1, middle, -torch.inf).amax(dim=1).view_as(maps)
+
+
+def inside_only(maps: Tensor, window: int) -> Tensor:
+    kept, reach = suppress(maps, window), window // 2
+    return kept & F.pad(torch.ones_like(maps[..., 2 * reach :, 2 * reach :], dtype=torch.bool), 4 * [reach])
+
+
 ANSWERS = {
+    lesson.check_suppress: {
+        "the largest of the whole map": compared(lambda maps, window: maps.amax(dim=(2, 3), keepdim=True)),
+        "the largest of the whole batch": compared(lambda maps, window: maps.max()),
+        "these are the largest of each window; which": pooled,
+        "these are the scores that are left": lambda maps, window: maps * suppress(maps, window),
+        "stride=1 moves it by a pixel": lambda maps, window: F.max_pool2d(maps, window),
+        "padding=window // 2 keeps its size": lambda maps, window: F.max_pool2d(maps, window, stride=1),
+        "these are the pixels to suppress": lambda maps, window: ~suppress(maps, window),
+        "you put zeros around": compared(
+            lambda maps, window: F.max_pool2d(F.pad(maps, 4 * [window // 2]), window, stride=1)
+        ),
+        "these are the smallest": compared(lambda maps, window: -pooled(-maps, window)),
+        "the mean of the window": lambda m, window: m >= F.avg_pool2d(m, window, stride=1, padding=window // 2),
+        "a row of pixels": compared(lambda m, w: F.max_pool2d(m, (1, w), stride=1, padding=(0, w // 2))),
+        "a column of pixels": compared(lambda m, w: F.max_pool2d(m, (w, 1), stride=1, padding=(w // 2, 0))),
+        "as far to each side as it should be wide": lambda maps, window: suppress(maps, 2 * window + 1),
+        "maxima below 0 are lost": lambda maps, window: suppress(maps, window) & (maps > 0),
+        "of equal neighbours none is left": larger_than_the_others,
+        "right in the middle, wrong near the border": inside_only,
+        "pixels too few are left; look at": lambda maps, window: suppress(maps, window).tril(),
+        "true or false is asked for each pixel, yours is of type torch.float32": lambda maps, window: maps,
+        "you called `non_max_suppression`: it is the package's answer": non_max_suppression,
+        "you changed the input that was given": lambda maps, window: suppress(maps.mul_(2), window),
+    },
     lesson.check_temperature_for_share: {
         "this is 1 / t": lambda *inputs: 1 / temperature_for_share(*inputs),
         "the sign is turned round": lambda *inputs: -temperature_for_share(*inputs),
@@ -205,6 +250,7 @@ ANSWERS = {
     },
 }
 EXERCISES = {
+    lesson.check_suppress: "suppress",
     lesson.check_temperature_for_share: "temperature_for_share",
     lesson.check_greedy_maxima: "greedy_maxima",
     lesson.check_refine_above_background: "refine_above_background",

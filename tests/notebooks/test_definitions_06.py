@@ -14,7 +14,7 @@ from lesson_definitions import definitions
 from tusklite.nets.heatmap_head import HeatmapHead
 from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors
 
-LESSON = definitions("06_single_heatmap")
+LESSON = definitions("06_single_heatmap", goes_on=True)
 
 
 def random_maps(seed: int, height: int, width: int, levels: int = 4) -> torch.Tensor:

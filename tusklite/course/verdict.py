@@ -55,7 +55,9 @@ class NotTried(Exception):
     """Raised inside a check where the answer is still a stub."""
 
 
-def verdict(praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
+def verdict(
+    praise: str, worked: Callable[..., object] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
     """Make a check out of a function that raises `WrongAnswer`: whatever the answer does, the check returns a verdict.
 
     Only who presses the stop button stops it (KeyboardInterrupt). What the answer sets for all, such as torch's default
@@ -63,6 +65,7 @@ def verdict(praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdic
 
     Args:
         praise: what an answer that is right gets to hear.
+        worked: for an exercise that a lesson builds on, what `go_on_with` puts in until the reader's is done.
 
     Example:
         >>> @verdict("two and two are four")
@@ -95,9 +98,34 @@ def verdict(praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdic
                 return Verdict("wrong", f"your code raised {_class_name(error)}{': ' * bool(said)}{said}")
             return Verdict("done", praise)
 
+        checked.worked = worked  # type: ignore[attr-defined]
         return checked
 
     return decorate
+
+
+def go_on_with(function: object, check: Callable[..., Verdict]) -> Callable[..., object]:
+    """What a lesson builds on: the reader's function where its check says done, else the worked one. Says which.
+
+    Args:
+        function: the reader's, or still a stub.
+        check: its check, which was made with a worked function.
+
+    Example:
+        >>> @verdict("two and two are four", worked=lambda number: 2 * number)
+        ... def check_double(double):
+        ...     if answer(double, 2) != 4:
+        ...         raise WrongAnswer("double(2) should be 4")
+        >>> go_on_with(lambda number: ..., check_double)(8)
+        double: the lesson goes on with the worked solution until yours passes
+        16
+    """
+    name = check.__name__.removeprefix("check_")  # type: ignore[attr-defined]
+    if check(function):
+        print(f"{name}: the lesson goes on with yours")
+        return function  # type: ignore[return-value]
+    print(f"{name}: the lesson goes on with the worked solution until yours passes")
+    return check.worked  # type: ignore[attr-defined]
 
 
 def answer(function: Callable[..., object], *inputs: object) -> object:

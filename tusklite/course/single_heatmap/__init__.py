@@ -6,6 +6,7 @@ from tusklite.course.single_heatmap.checks import (
     check_descriptor_slopes,
     check_greedy_maxima,
     check_refine_above_background,
+    check_suppress,
     check_temperature_for_share,
 )
 from tusklite.course.single_heatmap.figures import numbered_maps, soft_window, weights_and_slopes
@@ -16,6 +17,7 @@ __all__ = [
     "check_descriptor_slopes",
     "check_greedy_maxima",
     "check_refine_above_background",
+    "check_suppress",
     "check_temperature_for_share",
     "explore_window",
     "numbered_maps",

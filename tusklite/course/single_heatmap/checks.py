@@ -1,4 +1,4 @@
-"""Checks for lesson 06: a temperature for a share, greedy maxima, a background left out, slopes of descriptors."""
+"""Checks for lesson 06: suppression, a temperature, greedy maxima, a background left out, slopes of descriptors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tusklite.course.verdict import (
@@ -20,7 +21,93 @@ from tusklite.course.verdict import (
     verdict,
     without,
 )
-from tusklite.ops.keypoints import non_max_suppression, sample_descriptors
+from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors, window_maximum
+
+
+def _suppress(heatmap: Tensor, window: int) -> Tensor:
+    """Which pixels (B, 1, H, W) are the largest of the window around them."""
+    return heatmap == F.max_pool2d(heatmap, window, stride=1, padding=window // 2)
+
+
+@verdict("what is left is the largest of its window: ties, borders and scores below 0 included", worked=_suppress)
+def check_suppress(suppress: Callable[[Tensor, int], Tensor]) -> None:
+    """Check `suppress(heatmap (B, 1, H, W), window) -> bool (B, 1, H, W)`, for maps full of ties and below 0.
+
+    Example:
+        >>> check_suppress(lambda heatmap, window: heatmap == heatmap.amax(dim=(2, 3), keepdim=True))
+        ✘ wrong: window 3: you compare with the largest of the whole map; asked is the largest of the window around
+    """
+    package = (non_max_suppression, window_maximum, detect_keypoints)
+    suppress = without(suppress, dict.fromkeys(package, "it is the package's answer; max-pooling is all you need"))
+    generator = torch.Generator().manual_seed(9)
+    smooth = torch.stack([_smooth(13, 17, seed)[None] + level for seed, level in ((3, 2), (4, 1))]).float()
+    smooth[:, 0, 0, 12] = 1.5  # above 0 on a border, where others are below
+    ties = torch.randint(-3, 4, (2, 1, 13, 17), generator=generator).float()
+    for window in (3, 5, 1, 9):
+        for maps in (smooth, ties):
+            _compare_suppression(answer(suppress, maps, window), maps, window)
+
+
+def _compare_suppression(result: object, maps: Tensor, window: int) -> None:
+    """Refuse a mask that is not the suppression of these maps, by its cause."""
+    where, reach = f"window {window}", window // 2
+    shape = tuple(maps.shape)
+    if isinstance(result, Tensor) and result.shape != shape:
+        for other, reason in (
+            (maps[:, :, ::window, ::window].shape, "the window is moved by its own side; stride=1 moves it by a pixel"),
+            (F.max_pool2d(maps, window).shape, "the window is moved by its own side; stride=1 moves it by a pixel"),
+            (F.max_pool2d(maps, window, stride=1).shape, "nothing is put around the map: padding=window // 2 keeps its "
+             "size"),
+        ):  # fmt: skip
+            if result.shape == other != shape:
+                raise WrongAnswer(f"{where}: yours has shape {tuple(result.shape)}: {reason}")
+    found = answer_tensor(lambda: result, shape=shape)
+    largest = F.max_pool2d(maps, window, stride=1, padding=reach)
+    if found.dtype != torch.bool:
+        if close(found, largest):
+            raise WrongAnswer(f"{where}: these are the largest of each window; which pixels are equal to them?")
+        if close(found, maps.where(maps == largest, 0.0)):
+            raise WrongAnswer(f"{where}: these are the scores that are left; asked is which pixels, true or false")
+        raise WrongAnswer(f"{where}: true or false is asked for each pixel, yours is of type {found.dtype}")
+    wanted = non_max_suppression(maps, window)
+    zeros = F.max_pool2d(F.pad(maps, 4 * [reach]), window, stride=1)
+    others = [
+        (maps == maps.amax(dim=(2, 3), keepdim=True), "you compare with the largest of the whole map; asked is the "
+         "largest of the window around"),
+        (maps == maps.max(), "you compare with the largest of the whole batch; asked is the largest of the window "
+         "around"),
+        (~wanted, "the other way round: these are the pixels to suppress"),
+        (maps == zeros, "you put zeros around the map, and they beat scores below 0; outside is minus infinity, as "
+         "`padding` of max_pool2d has it"),
+        (maps == -F.max_pool2d(-maps, window, stride=1, padding=reach), "these are the smallest of each window"),
+        (maps >= F.avg_pool2d(maps, window, stride=1, padding=reach), "you compare with the mean of the window"),
+        (maps == F.max_pool2d(maps, (1, window), stride=1, padding=(0, reach)), "your window is a row of pixels; it is "
+         "a square"),
+        (maps == F.max_pool2d(maps, (window, 1), stride=1, padding=(reach, 0)), "your window is a column of pixels; it "
+         "is a square"),
+        (non_max_suppression(maps, 2 * window + 1), "your window reaches as far to each side as it should be wide"),
+        (wanted & (maps > 0), "maxima below 0 are lost; nothing says that a maximum has to be high"),
+        (_alone(maps, window), "of equal neighbours none is left in yours; the equation says =, so all of them stay"),
+    ]  # fmt: skip
+    if window > 1:
+        for other, reason in others:
+            if torch.equal(found, other) and not torch.equal(other, wanted):
+                raise WrongAnswer(f"{where}: {reason}")
+    inner = slice(None), slice(None), slice(reach, -reach or None), slice(reach, -reach or None)
+    if not torch.equal(found, wanted):
+        if window > 1 and torch.equal(found[inner], wanted[inner]):
+            raise WrongAnswer(f"{where}: right in the middle, wrong near the border, where the window is cut")
+        more = int(found.sum()) - int(wanted.sum())
+        said = f"{abs(more)} pixels too {'many' if more > 0 else 'few'} are left" if more else "other pixels are left"
+        spot = tuple((found != wanted)[:, 0].nonzero()[0].tolist())
+        raise WrongAnswer(f"{where}: {said}; look at (image, row, column) {spot}")
+
+
+def _alone(maps: Tensor, window: int) -> Tensor:
+    """Pixels that are larger than all others of their window: ties lose."""
+    padded = F.unfold(F.pad(maps, 4 * [window // 2], value=-torch.inf), window)  # (B, w², H W)
+    around = torch.cat([padded[:, : window**2 // 2], padded[:, window**2 // 2 + 1 :]], dim=1)
+    return maps > around.amax(dim=1).view_as(maps) if window > 1 else torch.ones_like(maps, dtype=torch.bool)
 
 
 @verdict("at your temperatures the peak holds the share that was asked for")
