@@ -49,14 +49,30 @@ def test_a_failure_shows_scenes_points_shares_and_the_symptom() -> None:
     assert [bar.get_height() for bar in shares.patches] == pytest.approx(SHARES.tolist())
     assert [text.get_text() for text in shares.texts] == ["70%", "30%", "0%"]
     assert [line.get_ydata().tolist() for line in curve.lines] == [[2, 1], [0]]
-    assert curve.lines[0].get_linewidth() > curve.lines[1].get_linewidth()
+    assert curve.lines[1].get_zorder() < curve.lines[0].get_zorder()
     assert curve.get_title() == "dead prototypes"
+    assert curve.lines[0].get_linestyle() == "-"
     assert [text.get_text() for text in figure.legends[0].texts] == ["failed", "healthy"]
+
+
+def test_cures_are_dashes_that_can_be_seen_on_a_healthy_run_as_they_are_it() -> None:
+    healthy = LOGS["healthy"]
+    logs = {"failed": LOGS["failed"], "one cure": healthy, "another": healthy, "healthy": healthy}
+    curve = lesson.failure(SCENES, SCENES[0], XY, SHARES, "dead_prototypes", logs).axes[-1]
+    failed, one, other, band = curve.lines
+    assert [line.get_linestyle() for line in (failed, one, other, band)] == ["-", "--", "--", "-"]
+    assert band.get_linewidth() > 2 * one.get_linewidth()
+    assert band.get_zorder() < min(line.get_zorder() for line in (failed, one, other))
+    assert len({line.get_color() for line in curve.lines}) == 4
+    assert curve.get_ylim()[0] == 0
 
 
 def test_kinds_are_stacked_on_their_prototype() -> None:
     counts = {"ours": torch.tensor([[5, 0, 1], [0, 7, 2]]), "one": torch.tensor([[5, 7, 3], [0, 0, 0]])}
     figure = lesson.kinds_by_prototype(counts)
+    assert len({panel.get_ylim() for panel in figure.axes}) == 1  # they are compared
+    # The number of a kind stands on its part of a bar, unless that is too flat for it.
+    assert [text.get_text() for text in figure.axes[0].texts if text.get_text()] == ["0", "1", "2"]
     assert [panel.get_title() for panel in figure.axes] == ["ours", "one"]
     for panel, won in zip(figure.axes, counts.values(), strict=True):
         heights = np.array([bar.get_height() for bar in panel.patches]).reshape(3, 2).T

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import io
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 import pytest
@@ -29,5 +31,21 @@ def test_every_figure_renders_and_leaves_no_state(draw, tmp_path: Path) -> None:
     saved = imread(tmp_path / "figure.png")
     assert saved.std() > 0.01
     assert saved.shape[1::-1] == pytest.approx(figure.get_size_inches() * 100, abs=1)
-    assert imread(io.BytesIO(figure._repr_png_())).shape == saved.shape
+    shown = imread(io.BytesIO(figure._repr_png_()))
+    assert shown.shape[:2] == saved.shape[:2]
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+def test_every_figure_says_in_words_what_it_shows(draw) -> None:
+    figure = draw()
+    said = figure.alt
+    assert len(said.split()) >= 8
+    assert not re.search(r"Figure|Tensor|tensor\(|array\(|<|nan|None", said)
+    assert said[0].isupper() or said[0].isdigit() or said[0] == "“"
+    assert said.endswith(".")
+    data, metadata = figure._repr_mimebundle_(include=None, exclude=None)
+    assert data["text/plain"] == metadata["image/png"]["alt"] == said
+    shown = ElementTree.fromstring(data["text/html"].replace('">', '"/>'))
+    assert shown.get("alt") == said
+    assert shown.get("src") == f"data:image/png;base64,{data['image/png']}"

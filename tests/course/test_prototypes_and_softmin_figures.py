@@ -34,8 +34,11 @@ def test_a_point_has_the_colour_of_its_nearest_prototype_and_the_dead_are_grey()
 def test_on_a_circle_each_prototype_has_the_number_that_it_wins():
     panel = lesson.prototype_panels([CLOUD], [CROSSES], ["a"], on_circle=True).axes[0]
     won = torch.cdist(CLOUD, CROSSES).argmin(dim=1).bincount(minlength=3)
-    assert [text.get_text() for text in panel.texts] == [str(number) for number in won[:2].tolist()]
-    assert lesson.prototype_panels([CLOUD], [CROSSES], ["a"]).axes[0].texts[:] == []
+    numbers = ["P1", "P2", "P3"]
+    assert [text.get_text() for text in panel.texts] == [*numbers, *map(str, won[:2].tolist())]
+    plain = lesson.prototype_panels([CLOUD], [CROSSES], ["a"]).axes[0]
+    assert [text.get_text() for text in plain.texts] == numbers
+    np.testing.assert_allclose([text.xy for text in plain.texts], CROSSES)
 
 
 def test_panels_share_their_limits():

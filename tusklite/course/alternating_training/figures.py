@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from tusklite.course.figures import PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
+from tusklite.course.figures import PALE, PALETTE, QUIET, LessonFigure, panel_grid, styled, title_of, to_array
+from tusklite.course.figures.words import counted, course, listed, number
 
 WHO = {"network": PALETTE[0], "prototypes": PALETTE[1]}
 
@@ -43,6 +46,10 @@ def turns(rows: Mapping[str, Sequence[str]]) -> LessonFigure:
     words = {"the network moves": WHO["network"], "prototypes move": WHO["prototypes"]}
     handles = [Patch(color=color, label=word) for word, color in words.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    for name, steps in rows.items():
+        runs = [(word, len(list(same))) for word, same in groupby(steps)]
+        said = listed(f"{word} for {counted(count, 'step')}" for word, count in runs)
+        figure.tell(f"Who moves in {counted(len(steps), 'step')} of “{name}”: {said}.")
     return figure
 
 
@@ -63,7 +70,8 @@ def failure(
         xy: (2, K, 2) keypoints in [-1, 1].
         shares: (M,) share of the descriptors that each prototype wins.
         symptom: name of a number in the logs.
-        logs: two to four logs by name, rows with "step" and the symptom; the failed one first, drawn thickest.
+        logs: two to four logs by name, rows with "step" and the symptom; the failed one first, drawn thickest, and a
+            healthy one last, a broad band on which the cures between them, dashed, can be seen.
 
     Returns:
         The figure, five panels.
@@ -87,24 +95,38 @@ def failure(
     drawn = bars.bar(range(1, len(shares) + 1), to_array(shares), color=PALETTE[1])
     bars.bar_label(drawn, [f"{share:.0%}" for share in shares.tolist()], fontsize=7, color=QUIET)
     bars.set(ylim=(0, 1.1), yticks=[], xticks=[], title="shares of prototypes")
-    for number, (name, log) in enumerate(logs.items()):
+    said = []
+    for at, (name, log) in enumerate(logs.items()):
         steps, values = zip(*((row["step"], row[symptom]) for row in log), strict=True)
-        color, wide = PALETTE[(5, 0, 2, 3)[number]], 1.0 if number else 1.8
-        curve.plot(steps, values, color=color, linewidth=wide, label=name)
-    curve.set(title=symptom.replace("_", " "), xlabel="step")
+        look = {"color": PALETTE[(5, 0, 2)[at % 3]], "linewidth": 1.3, "linestyle": (4 * at, (4, 4))}
+        if at == 0:
+            look |= {"linewidth": 1.8, "linestyle": "-"}
+        elif at == len(logs) - 1:
+            look = {"color": PALE, "linewidth": 4.5, "zorder": 1, "solid_capstyle": "round"}
+        curve.plot(steps, values, label=name, clip_on=at == len(logs) - 1, **look)
+        said.append(f"“{name}” {course(steps, values)}")
+    curve.set(title=title_of(symptom), xlabel="step")
+    curve.set_ylim(bottom=0)
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower right", ncols=len(logs))
+    bright, most = 100 * (to_array(heatmap) > 0.5).mean(), float(heatmap.max())
+    figure.tell(
+        f"A failed training. Two scenes of {images.shape[3]} x {images.shape[2]}, {counted(xy.shape[1], 'keypoint')} "
+        f"each as crosses; the heatmap of the first, at most {number(most)}, {bright:.1f}% of it above 0.5; "
+        f"shares of the prototypes: {listed(f'{share:.0%}' for share in shares.tolist())}.",
+        f"Over the steps, {title_of(symptom)}: {'; '.join(said)}.",
+    )
     return figure
 
 
 @styled
 def kinds_by_prototype(counts: Mapping[str, Tensor]) -> LessonFigure:
-    """Show what each prototype won: a panel a clustering, a bar a prototype, cut into the true kinds.
+    """Show what each prototype won: a panel a clustering, a bar a prototype, cut into the true kinds by number.
 
     Args:
         counts: by name (M, kinds), how many digits of each kind each prototype won; at most ten kinds.
 
     Returns:
-        The figure, one panel a clustering. A pure bar has one colour, and a good clustering one colour a bar.
+        The figure, one panel a clustering, on one scale. A pure bar has one colour, a good clustering one colour a bar.
 
     Example:
         >>> import torch
@@ -113,11 +135,19 @@ def kinds_by_prototype(counts: Mapping[str, Tensor]) -> LessonFigure:
         2
     """
     figure = panel_grid(len(counts), width=3.0, height=2.3)
+    tallest, said = max(float(won.sum(dim=1).max()) for won in counts.values()), []
     for panel, (name, won) in zip(figure.axes, counts.items(), strict=True):
         places, tops = range(1, len(won) + 1), won.cumsum(dim=1)
         for kind, (part, top) in enumerate(zip(won.T, tops.T, strict=True)):
-            panel.bar(places, part, bottom=top - part, width=0.75, color=PALETTE[kind], label=str(kind))
-        panel.set(title=name, xlabel="prototype", xticks=places)
+            drawn = panel.bar(places, part, bottom=top - part, width=0.75, color=PALETTE[kind], label=str(kind))
+            tags = [str(kind) if count > 0.07 * tallest else "" for count in part.tolist()]
+            look = {"label_type": "center", "fontsize": 8, "fontweight": "bold", "color": "white"}
+            panel.bar_label(drawn, tags, path_effects=[withStroke(linewidth=2, foreground="black")], **look)
+        panel.set(title=name, xlabel="prototype", xticks=places, ylim=(0, 1.05 * tallest))
+        pure = float(won.amax(dim=1).sum() / won.sum().clamp_min(1))
+        bars = [f"{counted(int(bar.sum()), 'digit')}, most of kind {int(bar.argmax())}" for bar in won]
+        said.append(f"“{name}”: {listed(bars)}; {pure:.0%} of the digits are of the commonest kind of their bar.")
     figure.axes[0].set_ylabel("digits won")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), title="true kind", loc="outside right center")
+    figure.tell("A bar a prototype, cut into the true kinds of the digits that it won, prototype 1 first.", *said)
     return figure

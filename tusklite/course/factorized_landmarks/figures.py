@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, QUIET, LessonFigure, image_grid, panel_grid, styled, to_array
+from tusklite.course.figures.words import counted, course, listed, number
 
 
 def landmark_colors(xy: Tensor) -> np.ndarray:
@@ -47,7 +48,9 @@ def landmark_gallery(
     width: float = 1.5,
     color: object = None,
 ) -> LessonFigure:
-    """Show images with their landmarks; the same colour is the same landmark in all of them.
+    """Show images with their landmarks; the same colour and the same number are the same landmark in all of them.
+
+    Fifty colours cannot be told apart, by some readers not even ten: it is the number that names a landmark.
 
     Args:
         images: (B, C, H, W) with 1 or 3 channels in [0, 1].
@@ -57,7 +60,7 @@ def landmark_gallery(
         columns: the most images in a row.
         size: of a dot, in square points.
         width: inches an image.
-        color: one for all; None: those of `landmark_colors`.
+        color: one for all, without numbers; None: those of `landmark_colors`.
 
     Returns:
         The figure, one panel an image.
@@ -74,6 +77,18 @@ def landmark_gallery(
             panel.join(rings, dots, colors, linewidth=1.2)
             panel.mark(rings, s=2.6 * size, facecolors="none", edgecolors=colors, linewidths=1.2)
         panel.mark(dots, s=size, c=colors, edgecolors="white", linewidths=0.6, zorder=3)
+        if color is None:
+            panel.number(dots, size=6.5 if xy.shape[1] <= len(PALETTE) else 5.5)
+    kind = "landmark" if color is not None else "numbered landmark"
+    figure.tell(f"On each {counted(xy.shape[1], kind)}, the same colour for the same one everywhere.")
+    if aims is not None:
+        half = np.array([images.shape[3], images.shape[2]]) / 2
+        away = np.linalg.norm((to_array(xy) - to_array(aims)) * half, axis=2)
+        mean, most = np.nanmean(away), np.nanmax(away)
+        figure.tell(
+            f"{counted(int(np.isfinite(away).sum()), 'ring')} show where landmarks should be, each joined to its own: "
+            f"{number(mean)} pixels away on average, {number(most)} at most."
+        )
     return figure
 
 
@@ -81,7 +96,7 @@ def landmark_gallery(
 def landmark_shares(images: Tensor, xy: Tensor, points: Tensor, shares: Tensor) -> LessonFigure:
     """Show which landmarks a regressor reads each point off, by thick lines (Thewlis et al. 2017, figure 7).
 
-    Landmarks that no line leaves are small and pale.
+    Landmarks that a line leaves have their number; those that none leaves are small and pale.
 
     Args:
         images: (B, C, H, W) with 1 or 3 channels in [0, 1].
@@ -108,8 +123,17 @@ def landmark_shares(images: Tensor, xy: Tensor, points: Tensor, shares: Tensor) 
         panel.mark(landmarks[~used], s=8, c="white", alpha=0.5, linewidths=0)
         look = {"marker": "X", "c": colors[used.numpy()], "edgecolors": "black"}
         panel.mark(landmarks[used], s=60, linewidths=0.8, zorder=3, **look)
+        panel.number(landmarks[used], [at + 1 for at in used.nonzero().flatten().tolist()], size=7)
         for edge, wide in (("black", 3.2), ("white", 1.6)):
             panel.mark(aims, s=55, facecolors="none", edgecolors=edge, linewidths=wide, zorder=4)
+    said = []
+    for point, row in enumerate(shares.tolist(), start=1):
+        read = [f"{landmark} ({share:.0%})" for landmark, share in enumerate(row, start=1) if share]
+        said.append(f"point {point} off {listed(read) or 'none'}")
+    figure.tell(
+        f"Rings are points that a regressor reads off landmarks; thick lines join them to these, with numbers: "
+        f"{'; '.join(said)}. {counted(int((~used).sum()), 'landmark')} without a line, small and pale."
+    )
     return figure
 
 
@@ -142,4 +166,9 @@ def errors_by_labels(lines: Mapping[str, Mapping[int, float]], level: float) -> 
     panel.set_ylim(bottom=0)
     panel.set(xlabel="labelled images that the regressor has seen", ylabel="error in % of eye distance")
     panel.legend(loc="upper right", bbox_to_anchor=(1.0, 0.9))
+    said = [f"“{name}” {course(*zip(*sorted(errors.items()), strict=True))}" for name, errors in lines.items()]
+    figure.tell(
+        f"Error in percent of the distance between the eyes over the number of labelled images: {'; '.join(said)}. "
+        f"A dotted line at {number(level)} is the mean shape."
+    )
     return figure

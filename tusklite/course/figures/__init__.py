@@ -4,7 +4,8 @@ A figure that one lesson draws in a few lines of these pieces is drawn in its ce
 figure, whose panels (`figure.axes`) know images and points in [-1, 1] beside all that matplotlib's axes know.
 
 Figures keep no global state. What is right and what is wrong differ in colour and in line style, and the
-palette (Okabe & Ito's, with three more) can be told apart by readers who are colour-blind.
+palette (Okabe & Ito's, with three more) can be told apart by readers who are colour-blind. Each figure says in
+`figure.alt` what it shows, in words that are computed from what is drawn; notebooks hand them on to screen readers.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tusklite.course.figures.clusters import descriptor_map, tsne
 from tusklite.course.figures.lines import compare_runs, curves, growth, lines_and_dots
 from tusklite.course.figures.maps import probability_maps
 from tusklite.course.figures.scenes import heatmap_on_image, image_grid, image_rows, landmark_rows, marked_images
+from tusklite.course.figures.words import title_of
 
 __all__ = [
     "MISSED",
@@ -51,6 +53,7 @@ __all__ = [
     "panel_grid",
     "probability_maps",
     "styled",
+    "title_of",
     "to_array",
     "tsne",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.patches import Rectangle
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from tusklite.course.figures.canvas import MISSED, RIGHT, WRONG, LessonFigure, Panel, class_name, styled
 from tusklite.course.figures.scenes import image_grid
+from tusklite.course.figures.words import counted, listed
 from tusklite.metrics import match_detections
 
 
@@ -66,9 +68,11 @@ def detections(
     if truth_class is not None:
         true = truth_class.cpu().gather(1, matched.clamp(min=0)).masked_fill(matched < 0, -1)
     right = (matched >= 0) & (true == predicted) if truth_class is not None else (matched >= 0) | (truth_xy is None)
+    drawn: dict[str, list[str]] = {"right": [], "wrong": [], "missed": []}
     for scene, (panel, places) in enumerate(zip(figure.axes, xy, strict=True)):
         for k in _real(found, scene, xy):
             text, other = class_name(predicted[scene, k], names), class_name(true[scene, k], names)
+            drawn["right" if right[scene, k] else "wrong"].append(text)
             if right[scene, k]:
                 _draw_box(panel, places[k], box, RIGHT, text)
             else:
@@ -76,11 +80,25 @@ def detections(
         for t in _real(truth_found, scene, truth_xy):
             if t not in matched[scene]:
                 text = "" if truth_class is None else f"({class_name(truth_class[scene, t], names)})"
+                drawn["missed"].append(text)
                 _draw_box(panel, truth_xy[scene, t], box, MISSED, text)
     if truth_xy is not None:
         looks = {"right": RIGHT, "wrong" if truth_class is None else "wrong (true class)": WRONG, "missed": MISSED}
         figure.legend_below({word: {"color": color, "linestyle": line} for word, (color, line) in looks.items()})
+    figure.tell(_summary(drawn, truth_xy is not None))
     return figure
+
+
+def _summary(drawn: Mapping[str, Sequence[str]], judged: bool) -> str:
+    """How many boxes of each kind were drawn, and what stands on them where they are few."""
+    boxes = [*drawn["right"], *drawn["wrong"]]
+    counts = [f"{tag} ({count})" if count > 1 else tag for tag, count in sorted(Counter(boxes).items())]
+    tags = f", tagged {listed(counts, most=12)}" if any(boxes) else ""
+    said = f"{counted(len(boxes), 'box')} around keypoints{tags}"
+    if judged:
+        right, wrong, missed = (len(drawn[kind]) for kind in ("right", "wrong", "missed"))
+        said += f": {right} right (solid), {wrong} wrong (dashed); {counted(missed, 'object')} missed (dotted)"
+    return f"{said}."
 
 
 def _real(found: Tensor | None, scene: int, xy: Tensor | None) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -12,13 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from PIL import Image
 from torch import Tensor
 
 from tusklite.arguments import require_tensor
+from tusklite.course.figures import words
 
 PALETTE = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"),  # Okabe & Ito
-    *("#332288", "#882255", "#999999"),
+    *("#332288", "#882255", "#CC66FF"),
 )
 RIGHT, WRONG, MISSED = ("#56B4E9", "-"), ("#E69F00", "--"), ("#CC79A7", ":")
 QUIET, PALE = "#666666", "#BBBBBB"
@@ -78,6 +82,15 @@ class Panel(Axes):
         self.scatter(*self.place(xy).T, **look)
         self._keep_to_image()
 
+    def number(self, xy: Tensor, labels: Sequence[object] | None = None, size: float = 7.0) -> None:
+        """Write numbers beside points (P, 2) of the image: 1 to P, or the labels given."""
+        look = {"color": "white", "fontweight": "bold", "fontsize": size, "clip_on": True}
+        halo = [withStroke(linewidth=size / 3, foreground="black")]
+        for label, place in zip(labels or range(1, len(xy) + 1), self.place(xy), strict=True):
+            self.annotate(
+                str(label), place, (0.5 * size, 0.3 * size), textcoords="offset points", path_effects=halo, **look
+            )
+
     def cross(
         self,
         xy: Tensor,
@@ -123,14 +136,37 @@ class Panel(Axes):
 
 
 class LessonFigure(Figure):
-    """A matplotlib figure that a notebook shows by itself, without pyplot.
+    """A matplotlib figure that a notebook shows by itself, without pyplot, with a description for who cannot see it.
+
+    Attributes:
+        alt: what the figure shows, in words: what was told, then what has been drawn since, read off its panels.
 
     Example:
         >>> LessonFigure()._repr_png_()[1:4]
         b'PNG'
+        >>> figure = panel_grid(1)
+        >>> figure.tell("A walk.")
+        >>> lines = figure.axes[0].plot([0, 3], [1, 2], label="home")
+        >>> figure.alt
+        'A walk. 1 panel: the line “home” from 1 at 0 to 2 at 3.'
     """
 
     legend = styled(Figure.legend)
+
+    def tell(self, *sentences: str) -> None:
+        """Say what has been drawn so far: it is not described once more."""
+        self._told_sentences = [*getattr(self, "_told_sentences", []), *sentences]
+        self._told_artists = {artist for panel in self.axes for artist in panel.get_children()}
+        self._told_legends = set(self.legends)
+
+    @property
+    def alt(self) -> str:
+        """What the figure shows, in words."""
+        sentences = list(getattr(self, "_told_sentences", []))
+        sentences += words.describe(self.axes, getattr(self, "_told_artists", ()))
+        for legend in set(self.legends) - getattr(self, "_told_legends", set()):
+            sentences.append(f"Legend: {words.listed(text.get_text() for text in legend.get_texts())}.")
+        return " ".join(sentences) or "An empty figure: nothing was drawn."
 
     def legend_below(self, looks: Mapping[str, Mapping[str, object]]) -> None:
         """Say below the panels what lines and marks of these looks mean."""
@@ -139,9 +175,24 @@ class LessonFigure(Figure):
         self.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
     def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
+        drawn, buffer = io.BytesIO(), io.BytesIO()
+        self.savefig(drawn, format="png")
+        picture = Image.open(drawn).convert("RGB")  # figures are opaque
+        # 256 colours halve a notebook, and cannot be told from all but in photographs, which keep theirs.
+        few = picture.quantize(256, kmeans=1, dither=Image.Dither.NONE)
+        off = np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(picture)).mean()
+        (few if off < 0.5 else picture).save(buffer, format="png", optimize=True)
         return buffer.getvalue()
+
+    def _repr_mimebundle_(self, **kinds: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        """The PNG and the words for it, for all who show notebooks.
+
+        JupyterLab, nbconvert's pages and GitHub take `alt` from HTML alone; other readers take it from the PNG's
+        metadata; where no picture can be shown, the words stand in its place.
+        """
+        picture, alt = base64.b64encode(self._repr_png_()).decode(), self.alt
+        shown = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{picture}">'
+        return {"image/png": picture, "text/html": shown, "text/plain": alt}, {"image/png": {"alt": alt}}
 
 
 @styled

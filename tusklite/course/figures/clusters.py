@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from tusklite.course.figures.canvas import PALETTE, LessonFigure, class_name, panel_grid, styled, to_array
+from tusklite.course.figures.words import counted, listed
 
+HALO = [withStroke(linewidth=3.5, foreground="white")]
 MARKERS = "os^D"  # each ten classes more take the next one
 
 
@@ -42,7 +46,9 @@ def tsne(descriptors: Tensor, prototypes: Tensor, seed: int = 0, perplexity: flo
 def descriptor_map(
     points_2d: Tensor, labels: Tensor, prototypes_2d: Tensor | None = None, names: Sequence[str] | None = None
 ) -> LessonFigure:
-    """Show embedded descriptors, coloured by their true class, and the prototypes as black crosses.
+    """Show embedded descriptors, coloured by their true class, and the prototypes as black crosses with their numbers.
+
+    The name of each class is written where it is densest.
 
     Args:
         points_2d: (N, 2) embedded descriptors, from `tsne`.
@@ -64,10 +70,48 @@ def descriptor_map(
         marker, color = MARKERS[label // len(PALETTE)], PALETTE[label % len(PALETTE)]
         look = {"marker": marker, "color": color, "alpha": 0.8, "linewidths": 0}
         panel.scatter(*points[labels.cpu().numpy() == label].T, s=14, label=class_name(label, names), **look)
-    if prototypes_2d is not None:
-        halo = [withStroke(linewidth=4, foreground="white")]
-        look = {"marker": "x", "color": "black", "linewidths": 2, "path_effects": halo}
-        panel.scatter(*to_array(prototypes_2d).T, s=60, label="prototype", **look)
+    crosses = np.empty((0, 2)) if prototypes_2d is None else to_array(prototypes_2d)
+    if len(crosses):
+        look = {"marker": "x", "color": "black", "linewidths": 2, "path_effects": HALO}
+        panel.scatter(*crosses.T, s=60, label="prototype", **look)
+    panel.margins(0.06)
+    number_prototypes(panel, crosses)
+    name_classes(panel, points, labels, names)
     panel.set_axis_off()
     figure.legend(loc="outside right center", handletextpad=0.2)
+    classes, counts = labels.unique(return_counts=True)
+    sizes = [f"{class_name(label, names)} ({count})" for label, count in zip(classes, counts.tolist(), strict=True)]
+    figure.tell(
+        f"{counted(len(points), 'descriptor')} in the plane as dots of {counted(len(classes), 'class')}, each named "
+        f"where it is densest: {listed(sizes)}."
+    )
+    if len(crosses):
+        figure.tell(
+            f"{counted(len(crosses), 'prototype')}, black, numbered from P1. {_purity(points, labels, crosses):.0%} of "
+            "the dots are of the class that is commonest around their nearest prototype."
+        )
     return figure
+
+
+def number_prototypes(panel: Axes, places: np.ndarray) -> None:
+    """Write P1, P2, ... beside places (M, 2)."""
+    for at, place in enumerate(places, start=1):
+        word = {"fontsize": 7, "path_effects": HALO, "zorder": 6, "annotation_clip": True}
+        panel.annotate(f"P{at}", place, (5, 3), textcoords="offset points", **word)
+
+
+def name_classes(panel: Axes, points: np.ndarray, labels: Tensor, names: Sequence[str] | None = None) -> None:
+    """Write the name of each class where its points (N, 2) are densest."""
+    for label in labels.unique().tolist():
+        own = points[labels.cpu().numpy() == label]
+        # The point whose tenth neighbour of its own class is nearest: no mean, for a class may lie in two places.
+        near = min(10, len(own) - 1)
+        place = own[np.partition(cdist(own, own), near, axis=1)[:, near].argmin()]
+        look = {"ha": "center", "va": "center", "fontsize": 12, "fontweight": "bold", "path_effects": HALO, "zorder": 5}
+        panel.text(*place, class_name(label, names), **look)
+
+
+def _purity(points: np.ndarray, labels: Tensor, crosses: np.ndarray) -> float:
+    """The share of points that are of the class that is commonest around their nearest cross."""
+    nearest, kinds = cdist(points, crosses).argmin(axis=1), labels.cpu().numpy()
+    return sum(np.bincount(kinds[nearest == cross]).max() for cross in np.unique(nearest)) / len(points)

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from torch import Tensor
 
 from tusklite.course.figures.canvas import PALETTE, QUIET, LessonFigure, Panel, panel_grid, styled
+from tusklite.course.figures.words import counted, course, number, title_of
 
 MARKERS = ("o", "s", "^", "D", "v")
 Heights = Sequence[float] | Tensor
@@ -71,6 +72,18 @@ def lines_and_dots(
         panel.xaxis.get_major_locator().set_params(integer=True)
     if any(lines) and (len(lines) > 1 or ideal):
         panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    said = [
+        f"“{name}” {course(places, heights)}" if name else course(places, heights) for name, heights in lines.items()
+    ]
+    figure.tell(
+        f"{counted(len(lines), 'line')}, {ylabel} over {xlabel}{' (logarithmic)' * logarithmic}: {'; '.join(said)}."
+    )
+    if ideal:
+        figure.tell(f"A dotted line, “{ideal[0]}”, runs {course(places, ideal[1])}.")
+    pairs = [(np.asarray(dots[name], float), np.asarray(lines[name], float)) for name in dots]
+    away = max((np.abs(measured - line).max() for measured, line in pairs if measured.size), default=0.0)
+    if away > 0:
+        figure.tell(f"Dots of the same colours are measurements; they are off their lines by {number(away)} at most.")
     return figure
 
 
@@ -109,6 +122,9 @@ def growth(
         dotted = f"slopes {', '.join(map(str, slopes))}"
         handles = panel.get_legend_handles_labels()[0]
         panel.legend(handles=[*handles, Line2D([], [], color=QUIET, linewidth=0.9, linestyle=":", label=dotted)])
+        said = [f"“{name}” from {number(values[0])} to {number(values[-1])}" for name, values in named.items()]
+        ends = f"{label} from {number(x[0])} to {number(x[-1])}"
+        figure.tell(f"“{title}” over {ends}, both axes logarithmic: {'; '.join(said)}.")
     return figure
 
 
@@ -142,14 +158,15 @@ def curves(
     unknown = {key for group in groups for key in group} - known
     if unknown:  # an empty panel would say nothing
         raise ValueError(f"keys: {sorted(unknown)} were given; allowed are {sorted(known)}")
-    figure = panel_grid(len(groups), columns=3, width=3.3, height=2.5)
+    figure, said = panel_grid(len(groups), columns=3, width=3.3, height=2.5), []
     for panel, group in zip(figure.axes, groups, strict=True):
         for key, color in zip(group, cycle(PALETTE), strict=False):
             rows = [(row["step"], row[key]) for row in log if _finite(row.get(key))]
             steps, values = np.array(rows, dtype=float).reshape(-1, 2).T
             panel.plot(steps, values, color=color, linewidth=0.8, alpha=0.3)
             mean = _running_mean(values, max(1, round(smoothing * len(values))))
-            panel.plot(steps, mean, color=color, linewidth=1.6, label=key)
+            panel.plot(steps, mean, color=color, linewidth=1.6, label=title_of(key))
+            said.append(f"“{title_of(key)}” {course(steps, mean)}")
         if set(group) & set(logarithmic):
             panel.set_yscale("log")
             panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -157,9 +174,12 @@ def curves(
             panel.yaxis.set_minor_locator(NullLocator())
         if len(group) > 1:
             panel.legend()
-        panel.set_title(", ".join(group) if len(group) == 1 else "", loc="left")
+        panel.set_title(title_of(group[0]) if len(group) == 1 else "", loc="left")
         panel.set_xlabel("step")
         _mark_phases(panel, [(row["step"], row["phase"]) for row in log if "phase" in row])
+    figure.tell(
+        f"Curves over the steps of a training, smoothed, in {counted(len(groups), 'panel')}: {'; '.join(said)}."
+    )
     return figure
 
 
@@ -180,7 +200,7 @@ def compare_runs(runs: Mapping[str, Sequence[Log]], keys: Sequence[str]) -> Less
         >>> len(figure.axes[0].lines)
         5
     """
-    figure = panel_grid(len(keys), width=3.2, height=2.6)
+    figure, said = panel_grid(len(keys), width=3.2, height=2.6), []
     for panel, key in zip(figure.axes, keys, strict=True):
         for color, (name, logs) in zip(cycle(PALETTE), runs.items(), strict=False):
             steps = [row["step"] for row in logs[0]]
@@ -188,9 +208,14 @@ def compare_runs(runs: Mapping[str, Sequence[Log]], keys: Sequence[str]) -> Less
             for line in heights:
                 panel.plot(steps, line, color=color, linewidth=0.8, alpha=0.4)
             panel.plot(steps, heights.mean(axis=0), color=color, linewidth=1.9, label=name)
-        panel.set(xlabel="step", title=key)
+            many = (
+                f", {number(heights[:, -1].min())} to {number(heights[:, -1].max())} at the end of its {len(logs)} runs"
+            )
+            said.append(f"{title_of(key)}, “{name}”: {course(steps, heights.mean(axis=0))}{many * (len(logs) > 1)}")
+        panel.set(xlabel="step", title=title_of(key))
     if len(runs) > 1:
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center")
+    figure.tell(f"Mean curves over the steps of {counted(len(runs), 'kind')} of runs. {'; '.join(said)}.")
     return figure
 
 

@@ -9,8 +9,10 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from tusklite.course.figures.canvas import PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
+from tusklite.course.figures.words import counted, number
 
 OUTLINE = [withStroke(linewidth=3.5, foreground="black")]
+CORNER = [withStroke(linewidth=2, foreground="black")]
 
 
 @styled
@@ -22,7 +24,9 @@ def probability_maps(
     aims: Tensor | None = None,
     width: float = 2.2,
 ) -> LessonFigure:
-    """Show maps side by side, each by its own scale; a cross marks a point of each, a ring where it should be.
+    """Show maps side by side, each by its own scale, which is written in its corner; points and aims as marks.
+
+    A cross marks a point of each map, a ring where it should be.
 
     Maps of at least 0 go from black to bright. Where one of the maps has negative values, as gradients have, all are
     shown in two colours instead: blue below 0, white at 0, red above.
@@ -48,7 +52,8 @@ def probability_maps(
     words = [""] * count if titles is None else titles
     height = width * rows / across + 0.19 * max(word.count("\n") + 1 if word else 0 for word in words)
     figure, signed = panel_grid(count, columns, width, height), bool((maps < 0).any())
-    for number, (panel, values, word) in enumerate(zip(figure.axes, to_array(maps), words, strict=True)):
+    said = []
+    for at, (panel, values, word) in enumerate(zip(figure.axes, to_array(maps), words, strict=True)):
         top = float(np.abs(values).max()) or 1.0  # a map of zeros has no scale of its own
         look = {"cmap": "RdBu_r", "vmin": -top} if signed else {"cmap": "inferno", "vmin": 0}
         panel.imshow(values, vmax=top, extent=(-1, 1, 1, -1), aspect=rows / across, interpolation="nearest", **look)
@@ -57,7 +62,40 @@ def probability_maps(
         panel.spines[:].set(visible=signed, color=QUIET)
         if aims is not None:
             ring = {"facecolors": "none", "edgecolors": PALETTE[1], "linewidths": 1.8, "path_effects": OUTLINE}
-            panel.mark(aims[number, None], s=150, **ring)
+            panel.mark(aims[at, None], s=150, **ring)
         if xy is not None:
-            panel.cross(xy[number])
+            panel.cross(xy[at])
+        reach = number(np.abs(values).max())
+        corner = {"transform": panel.transAxes, "ha": "right", "va": "bottom", "fontsize": 7}
+        ink = {"color": "black"} if signed else {"color": "white", "path_effects": CORNER}
+        panel.text(0.98, 0.02, f"±{reach}" if signed else f"0 to {reach}", **corner, **ink)
+        said.append(f"“{' '.join(word.split()) or at + 1}” {_summary(values)}{_marks(xy, aims, at)}")
+    colors = "blue below 0, red above" if signed else "bright where it is high"
+    figure.tell(
+        f"{counted(count, 'map')} of {across} x {rows}, each by its own scale, {colors}.", f"{'; '.join(said)}."
+    )
     return figure
+
+
+def _summary(values: np.ndarray) -> str:
+    """The extremes of a map (H, W), and where they are, from -1 to 1."""
+    if not values.any():
+        return "is 0 everywhere"
+    rows, across = values.shape
+    said = []
+    for word, at in (("lowest", values.argmin()), ("highest", values.argmax())):
+        if word == "highest" or values.flat[at] < 0:
+            x, y = (2 * (at % across) + 1) / across - 1, (2 * (at // across) + 1) / rows - 1
+            said.append(f"{word} {number(values.flat[at])} at x {x:.2f}, y {y:.2f}")
+    return ", ".join(said)
+
+
+def _marks(xy: Tensor | None, aims: Tensor | None, at: int) -> str:
+    """Where the cross and the ring of a map are."""
+    places = {"cross": xy, "ring": aims}
+    said = [
+        f", {word} at x {float(points[at, 0]):.2f}, y {float(points[at, 1]):.2f}"
+        for word, points in places.items()
+        if points is not None
+    ]
+    return "".join(said)

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.cm import ScalarMappable
-from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from tusklite.course.figures.canvas import PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
-
-HALO = [withStroke(linewidth=3, foreground="black")]
+from tusklite.course.figures.words import counted, listed, number
 
 
 @styled
@@ -36,7 +34,7 @@ def image_grid(
         >>> image_grid(torch.zeros(3, 1, 4, 8), columns=2, width=2.0).get_size_inches()
         array([4., 2.])
     """
-    count, _, rows, across = images.shape
+    count, channels, rows, across = images.shape
     words = [""] * count if titles is None else [str(title) for title in titles]
     if len(words) != count:
         raise ValueError(f"titles: {len(words)} words were given; allowed is one for each of {count}")
@@ -44,6 +42,10 @@ def image_grid(
     for panel, image, word in zip(figure.axes, images, words, strict=True):
         panel.show(image)
         panel.set_title(word, pad=3)
+    kind = f"{'grey' if channels == 1 else 'colour'} image"
+    called = f", titled {listed([f'“{word}”' for word in words if word])}" if any(words) else ""
+    in_rows = f", {columns} in a row" if count > columns else ""
+    figure.tell(f"{counted(count, kind)} of {across} x {rows} pixels{in_rows}{called}.")
     return figure
 
 
@@ -76,7 +78,7 @@ def image_rows(rows: Mapping[str, Tensor], titles: Sequence[str] | None = None, 
 
 @styled
 def landmark_rows(rows: Mapping[str, tuple[Tensor, Tensor]], width: float = 1.35) -> LessonFigure:
-    """Show one row of images a name, with the landmarks that a detector finds in them; a colour is a landmark.
+    """Show one row of images a name, with the landmarks that a detector finds in them, in colours and by numbers.
 
     Args:
         rows: for each name the images (B, C, H, W) with 1 or 3 channels in [0, 1], and their landmarks (B, K, 2) in
@@ -97,6 +99,13 @@ def landmark_rows(rows: Mapping[str, tuple[Tensor, Tensor]], width: float = 1.35
     _name_rows(figure, list(rows))
     for panel, xy in zip(figure.axes, landmarks.flatten(0, 1), strict=True):
         panel.mark(xy, s=30, c=PALETTE[: len(xy)], edgecolors="white", linewidths=0.8, zorder=3)
+        panel.number(xy, size=6)
+    spread = to_array(landmarks).std(axis=2).mean(axis=(1, 2)) * images.shape[-1] / 2  # pixels, a number a row
+    apart = [f"{name}: {number(value)}" for name, value in zip(rows, spread, strict=True)]
+    figure.tell(
+        f"On each image {counted(landmarks.shape[2], 'numbered landmark')}, the same colour and number everywhere. "
+        f"Standard deviation of the landmarks of an image, in pixels: {listed(apart)}."
+    )
     return figure
 
 
@@ -128,8 +137,13 @@ def heatmap_on_image(image: Tensor, heatmap: Tensor, xy: Tensor | None = None) -
     scale = figure.colorbar(ScalarMappable(shown.norm, shown.cmap), ax=panel, fraction=0.05, pad=0.03)
     scale.outline.set_visible(False)
     scale.ax.tick_params(labelsize=8, color=QUIET)
+    crosses = ""
     if xy is not None:
         panel.cross(xy, s=70)
+        crosses = f" {counted(len(xy), 'cross')} {'marks' if len(xy) == 1 else 'mark'} keypoints."
+    size = f"{values.shape[1]} x {values.shape[0]}"
+    bright = f"{100 * (values > top / 2).mean():.1f}% of its pixels are above half of that"
+    figure.tell(f"A heatmap of {size} lies over it, at most {number(values.max())}; {bright}.{crosses}")
     return figure
 
 
@@ -160,14 +174,20 @@ def marked_images(
             panel.join(rings, points, colors, linewidth=1.2, linestyle=":")
             panel.mark(rings, s=80, facecolors="none", edgecolors=colors, linewidths=1.5)
         panel.mark(points, s=26, c=colors, edgecolors="white", linewidths=0.8, zorder=3)
-        for number, place in enumerate(panel.collections[-1].get_offsets(), start=1):
-            word = {"color": "white", "fontweight": "bold", "path_effects": HALO, "clip_on": True}
-            panel.annotate(str(number), place, (5, 3), textcoords="offset points", **word)
+        panel.number(points, size=9)
+    figure.tell(f"On each image {counted(xy.shape[1], 'numbered point')}.")
+    if aims is not None:
+        pixels = (to_array(xy) - to_array(aims)) / 2 * [images.shape[3], images.shape[2]]
+        away = (pixels**2).sum(axis=2) ** 0.5
+        far = f"{number(away.mean())} pixels on average, {number(away.max())} at most"
+        figure.tell(f"Rings show where the points should be; these are off by {far}.")
     return figure
 
 
 def _name_rows(figure: LessonFigure, names: Sequence[str]) -> None:
-    """Write a name at the left of each row."""
+    """Write a name at the left of each row, and tell the rows' names."""
     figure.set_figwidth(figure.get_figwidth() + 0.085 * max(len(line) for name in names for line in name.split("\n")))
     for name, panel in zip(names, figure.axes[:: len(figure.axes) // len(names)], strict=True):
         panel.text(-0.06, 0.5, name, transform=panel.transAxes, ha="right", va="center", fontsize=9)
+    if any(names):
+        figure.tell(f"From top to bottom, {'the row is' if len(names) == 1 else 'the rows are'}: {listed(names)}.")

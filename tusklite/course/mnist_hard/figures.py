@@ -6,6 +6,7 @@ from matplotlib.colors import PowerNorm
 from torch import Tensor
 
 from tusklite.course.figures import QUIET, LessonFigure, panel_grid, styled, to_array
+from tusklite.course.figures.words import listed
 
 
 @styled
@@ -40,4 +41,13 @@ def confusion(counts: Tensor) -> LessonFigure:
     panel.spines[:].set_visible(False)
     panel.set(xlabel="predicted class", ylabel="true class")
     panel.set_title("% of the true class", loc="left")
+    right = [f"{kind}: {100 * float(shares[kind, kind]):.1f}" for kind in range(rows)]
+    wrong = shares.clone()
+    wrong.fill_diagonal_(0)
+    true, predicted = divmod(int(wrong.argmax()), columns)
+    figure.tell(
+        f"A confusion matrix of {rows} true classes. Percent that are predicted right: {listed(right, most=20)}.",
+        f"The commonest mistake: {100 * float(wrong.max()):.1f}% of the {true} "
+        f"{'are missed' if predicted == rows else f'are taken for {predicted}'}.",
+    )
     return figure

@@ -11,6 +11,8 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, QUIET, LessonFigure, Panel, panel_grid, styled, to_array
+from tusklite.course.figures.clusters import number_prototypes
+from tusklite.course.figures.words import counted, listed, number
 from tusklite.losses import kmeans_softmin_loss
 
 HALO = [withStroke(linewidth=4.5, foreground="white")]
@@ -22,7 +24,7 @@ def prototype_panels(
 ) -> LessonFigure:
     """Draw clouds in the plane, each point in the colour of its nearest prototype.
 
-    A prototype is a cross, black where it wins a point and grey where it wins none.
+    A prototype is a cross with its number, black where it wins a point and grey where it wins none.
 
     Args:
         clouds: for each panel `(N, 2)` points.
@@ -41,17 +43,21 @@ def prototype_panels(
     """
     frame = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
     low, high = _limits(torch.cat([*clouds, *prototypes, *[frame] * on_circle]), 0.08)
-    figure = panel_grid(len(clouds), columns=4, width=2.15, height=2.4)
+    figure, said = panel_grid(len(clouds), columns=4, width=2.15, height=2.4), []
     for panel, cloud, crosses, word in zip(figure.axes, clouds, prototypes, titles, strict=True):
         won = _draw(panel, cloud, crosses, s=22 if on_circle else 16, alpha=0.75, linewidths=0)
         if on_circle:
             turn = np.linspace(0, 2 * math.pi, 181)
             panel.plot(np.cos(turn), np.sin(turn), color=QUIET, linewidth=0.7, alpha=0.6)
-            for number, (x, y) in zip(won[won > 0].tolist(), 0.72 * to_array(crosses)[won > 0], strict=True):
-                panel.text(x, y, str(number), ha="center", va="center", fontsize=8)
+            for count, (x, y) in zip(won[won > 0].tolist(), 0.72 * to_array(crosses)[won > 0], strict=True):
+                panel.text(x, y, str(count), ha="center", va="center", fontsize=8)
         panel.set(aspect="equal", xticks=[], yticks=[], xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         panel.spines[:].set_visible(False)
         panel.set_title(word, pad=4)
+        shares = listed(f"P{at} {count}" for at, count in enumerate(won.tolist(), start=1))
+        said.append(f"“{word}”: of {counted(len(cloud), 'point')}, {shares}.")
+    circle = " on the unit circle" if on_circle else ""
+    figure.tell(f"Points{circle} in the colour of their nearest prototype, a cross, and how many each wins.", *said)
     return figure
 
 
@@ -108,6 +114,13 @@ def softmin_field(
     bars.set(xlim=(0, 1), xlabel="largest probability of a descriptor", ylabel="descriptors")
     count = len(crosses)
     bars.set_title(f"loss {-np.log(largest).mean():.3f}, at most ln {count} = {math.log(count):.3f}")
+    surer = f"{100 * (largest > 0.9).mean():.0f}% of them have one above 0.9"
+    figure.tell(
+        f"{counted(len(points), 'descriptor')} with arrows to where the soft-min of {'squared ' * squared}distances to "
+        f"{counted(count, 'prototype')} pulls them, at inverse temperature {number(inverse_temperature)}; the plane is "
+        f"darker where the largest probability is higher. A histogram of it, from {number(largest.min())} to "
+        f"{number(largest.max())}: {surer}. The loss is {-np.log(largest).mean():.3f}, at most {math.log(count):.3f}."
+    )
     return figure
 
 
@@ -156,4 +169,5 @@ def _draw(panel: Panel, cloud: Tensor, crosses: Tensor, grey_out: bool = True, *
     cross = {"marker": "x", "s": 60, "linewidths": 2.2, "path_effects": HALO, "zorder": 5}
     for chosen, color in ((used, "black"), (~used, "#999999")):
         panel.scatter(*to_array(crosses[chosen]).T, color=color, **cross)
+    number_prototypes(panel, to_array(crosses))
     return won

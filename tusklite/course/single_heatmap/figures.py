@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, RIGHT, LessonFigure, panel_grid, styled, to_array
+from tusklite.course.figures.words import counted, listed, number
 from tusklite.ops.keypoints import detect_keypoints
 
 FRAME, HALO = PALETTE[5], [withStroke(linewidth=4, foreground="white")]
@@ -46,6 +47,10 @@ def numbered_maps(maps: Sequence[Tensor], titles: Sequence[str], marked: Sequenc
             panel.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=FRAME, linewidth=2.2, zorder=3))
         panel.set(xticks=[], yticks=[], xlim=(0, across), ylim=(rows, 0), frame_on=False)
         panel.set_title(word, pad=4)
+        kept = [
+            f"{number(values[row, column])} in row {row + 1}, column {column + 1}" for row, column in mask.nonzero()
+        ]
+        figure.tell(f"“{word}”, {rows} x {across} cells with numbers; framed: {listed(kept) or 'none'}.")
     return figure
 
 
@@ -86,8 +91,8 @@ def soft_window(
     scene.images[0].set_extent((0, width, height, 0))  # in pixels of the heatmap, as the windows are
     look = {"cmap": "inferno", "vmin": 0, "vmax": 1, "extent": (0, width, height, 0)}
     scene.imshow(values, alpha=0.7 * values.clip(0, 1), **look)
-    for number, place in enumerate(maxima):
-        edge, wide = (FRAME, 2.0) if number == chosen else (RIGHT[0], 0.9)
+    for at, place in enumerate(maxima):
+        edge, wide = (FRAME, 2.0) if at == chosen else (RIGHT[0], 0.9)
         scene.add_patch(Rectangle(place - window / 2, window, window, fill=False, edgecolor=edge, linewidth=wide))
     scene.mark(xy, marker="+", s=30, color=RIGHT[0], linewidths=1.3)
     scene.set_title(f"{found} maxima, windows of {window} x {window}")
@@ -108,6 +113,13 @@ def soft_window(
         # What lies outside the map stays white.
         panel.set(xlim=(column - window / 2, column + window / 2), ylim=(row + window / 2, row - window / 2))
         panel.set(xticks=[], yticks=[], frame_on=False)
+    moved = np.linalg.norm(scene.place(xy[chosen]) - maxima[chosen])
+    figure.tell(
+        f"A scene with the maxima, {found}, of a heatmap of {width} x {height} in windows of {window} x {window}. "
+        f"Maximum {chosen + 1} from near: its scores, at most {number(near.max())}, and their weights at temperature "
+        f"{temperature:.2g}, of which the maximum has {100 * share.max():.0f}%; the refined point, a cross, is "
+        f"{moved:.2f} pixels from the maximum, a ring."
+    )
     return figure
 
 
@@ -132,15 +144,21 @@ def weights_and_slopes(weights: Tensor, slopes: Tensor, titles: Sequence[str]) -
     figure = panel_grid(2 * count, count, 2.1, 2.35)
     for panel in figure.axes:
         panel.set(xticks=[], yticks=[], frame_on=False)
-    for number, (above, below) in enumerate(zip(figure.axes[:count], figure.axes[count:], strict=True)):
-        weight, slope = to_array(weights[number]), to_array(slopes[number])
+    for at, (above, below) in enumerate(zip(figure.axes[:count], figure.axes[count:], strict=True)):
+        weight, slope = to_array(weights[at]), to_array(slopes[at])
         above.imshow(weight, cmap="Blues", vmin=0, vmax=weight.max())
-        above.set_title(f"{titles[number]}\nlargest weight {weight.max():.2f}")
+        above.set_title(f"{titles[at]}\nlargest weight {weight.max():.2f}")
         reach = abs(slope).max()
         below.imshow(slope, cmap="RdBu_r", vmin=-(reach or 1), vmax=reach or 1)
         below.set_title(f"largest slope {reach:.1g}")
     figure.axes[0].set_ylabel("weights")
     figure.axes[count].set_ylabel("slopes of x")
+    said = [
+        f"“{title}” largest weight {float(weight.max()):.2f}, largest slope {float(slope.abs().max()):.1g}"
+        for title, weight, slope in zip(titles, weights, slopes, strict=True)
+    ]
+    size = f"{weights.shape[2]} x {weights.shape[1]}"
+    figure.tell(f"{counted(count, 'window')} of weights, {size}, and below each the slopes of x: {'; '.join(said)}.")
     return figure
 
 

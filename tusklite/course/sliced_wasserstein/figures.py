@@ -13,6 +13,8 @@ from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from tusklite.course.figures import PALE, PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
+from tusklite.course.figures.clusters import name_classes, number_prototypes
+from tusklite.course.figures.words import counted, listed, number
 from tusklite.losses import sliced_wasserstein
 
 ONE, OTHER = PALETTE[0], PALETTE[1]  # the colours of the two clouds, x and y
@@ -73,6 +75,13 @@ def projected_pairs(x: Tensor, y: Tensor, angle: float) -> LessonFigure:
     curve.set(xlabel="angle of the direction, degrees", ylabel="squared distance", xticks=range(0, 181, 45))
     curve.set(xlim=(0, 180), ylim=(0, 1.25 * max(*by_angle, 1e-12)))
     curve.legend(loc="upper right")
+    low, high = int(np.argmin(by_angle)), int(np.argmax(by_angle))
+    figure.tell(
+        f"Two clouds of {counted(len(clouds[0]), 'point')}, dots and squares, with their shadows on two parallel walls "
+        f"at {angle:g} degrees, joined from smallest to smallest: squared distance {here:.3f}. Beside it the distance "
+        f"by the angle, lowest {number(by_angle[low])} at {low} degrees, highest {number(by_angle[high])} at {high}, "
+        f"mean {mean:.3f}."
+    )
     return figure
 
 
@@ -112,6 +121,12 @@ def projection_errors(counts: Sequence[int], values: Tensor) -> LessonFigure:
         axis.set_minor_formatter("")
     right.set_title("ten times less error costs a hundred times more")
     right.legend()
+    said = [f"{number(one)}% with {count}" for one, count in zip(percent, counts, strict=True)]
+    figure.tell(
+        f"Averages over random directions, {values.shape[1]} draws each, about {number(mean[-1])}. Their standard "
+        f"deviation in percent of the mean, by the number of directions: {listed(said)}; a dashed line falls with "
+        f"the square root."
+    )
     return figure
 
 
@@ -130,8 +145,8 @@ def flow_strip(
         frames: (T, N, 2) the cloud that moves, y downwards as in images.
         target: (L, 2) the cloud that stays.
         titles: T words, one above each frame.
-        labels: (L,) integers from 0 to 9 that colour the target; None: all grey.
-        crosses: draw the cloud that moves as large black crosses, as prototypes are, in place of dots.
+        labels: (L,) integers from 0 to 9 that colour the target, each written where it is densest; None: all grey.
+        crosses: draw the cloud that moves as large black crosses with numbers, as prototypes are, in place of dots.
         columns: the most frames in a row.
 
     Returns:
@@ -157,6 +172,17 @@ def flow_strip(
         panel.set(aspect="equal", xticks=[], yticks=[])
         panel.set_title(word, pad=4)
         panel.spines[:].set(visible=True, linewidth=0.5)
+        if labels is not None:
+            name_classes(panel, still, labels)
+        if crosses:
+            number_prototypes(panel, cloud)
+    away = [number(np.linalg.norm(cloud[:, None] - still, axis=2).min(axis=1).mean()) for cloud in moving]
+    kind = counted(moving.shape[1], "numbered cross" if crosses else "dot")
+    said = listed((f"“{word}” {one}" for word, one in zip(titles, away, strict=True)), most=12)
+    figure.tell(
+        f"{kind} in {counted(len(moving), 'frame')}, moving over a cloud of {counted(len(still), 'point')} that stays. "
+        f"Mean distance from a {'cross' if crosses else 'dot'} to the nearest point of the cloud: {said}."
+    )
     return figure
 
 

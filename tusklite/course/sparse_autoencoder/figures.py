@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, QUIET, LessonFigure, Panel, styled
+from tusklite.course.figures.words import listed
 
 
 def tint(images: Tensor, masks: Tensor) -> Tensor:
@@ -71,4 +72,12 @@ def copies_and_distances(
     bars.spines[["left"]].set_visible(False)
     bars.tick_params(labelsize=8, color=QUIET)
     figure.legend(*bars.get_legend_handles_labels(), loc="outside lower center", ncols=len(distances))
+    said = []
+    for measure, values in distances.items():
+        times = (f"{name} {float(value) / float(values[0]):.1f}" for name, value in zip(names, values, strict=True))
+        said.append(f"{measure}: {listed(times)}")
+    figure.tell(
+        f"Copies of an image, {count}: {listed(names)}. Below, how far each measure says that they are from it, in "
+        f"units of the first copy's. {'; '.join(said)}."
+    )
     return figure

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, QUIET, LessonFigure, Panel, image_grid, panel_grid, styled, to_array
+from tusklite.course.figures.words import counted, number, span
 from tusklite.geometry import fit_tps, identity_grid, warp_images
 
 INK = "#222222"
@@ -45,6 +46,13 @@ def bent_grids(
         _paths(panel, to_array(source), to_array(target))
         panel.set_title(word, pad=4)
         panel.set(xlim=(-1.45, 1.45), ylim=(1.45, -1.45), xticks=[-1, 0, 1], yticks=[-1, 0, 1], aspect="equal")
+        moved = (warp(lines.view(1, -1, 2)) - lines.view(1, -1, 2)).norm(dim=-1)
+        missed = (warp(source[None]) - target[None]).norm(dim=-1).mean()
+        figure.tell(
+            f"“{word}”: a square grid of lines from -1 to 1, moved by {number(moved.mean())} on average and "
+            f"{number(moved.max())} at most, and {counted(len(source), 'point')} joined to their targets, which the "
+            f"map misses by {number(missed)} on average."
+        )
     return figure
 
 
@@ -89,6 +97,11 @@ def bent_sheet(pins: Tensor, heights: Tensor) -> LessonFigure:
     sheet.tick_params(labelsize=8, pad=-2)
     sheet.set_box_aspect((1, 1, 0.5), zoom=1.05)
     sheet.view_init(elev=30, azim=-68)
+    figure.tell(
+        "Left: the curve of r squared times the log of r squared, which is 0 at r = 0 and r = 1, below 0 between and "
+        f"rises steeply after. Right: a thin sheet over {counted(len(pins), 'pin')} of heights "
+        f"{span(heights.min(), heights.max())}, itself {span(z.min(), z.max())}."
+    )
     return figure
 
 
@@ -124,6 +137,13 @@ def moved_control_points(image: Tensor, home: Tensor, moved: Tensor, chosen: int
     for panel, points in ((left, home), (right, moved)):
         ringed = [] if chosen is None else [chosen]
         panel.mark(points[ringed], s=130, facecolors="none", edgecolors=PALETTE[5], linewidths=2)
+    away = np.linalg.norm(right.place(moved) - right.place(home), axis=1)
+    figure.tell(
+        f"{counted(len(home), 'control point')}, {int((away > 1e-4).sum())} of them moved, by {number(away.max())} "
+        "pixels at most, and the image follows: lines join where they were to where they are."
+    )
+    if chosen is not None:
+        figure.tell(f"Control point {chosen + 1} is ringed.")
     return figure
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scipy.ndimage import gaussian_filter
+from scipy.signal import find_peaks
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, LessonFigure, Panel, panel_grid, styled, to_array
+from tusklite.course.figures.words import course, listed, number
 
 
 @styled
@@ -50,6 +52,13 @@ def humps(images: Tensor, maps: Tensor, xy: Tensor, titles: Sequence[str]) -> Le
     first.set_ylabel("probability")
     word = {"color": PALETTE[0], "fontsize": 8, "ha": "right", "va": "top", "transform": first.transAxes}
     first.text(0.98, 0.95, "line: the mean", **word)
+    for title, row, panel, place in zip(titles, by_x, figure.axes, xy, strict=False):
+        tops, found = find_peaks([0, *row, 0], prominence=row.max() / 4)
+        highest = sorted(tops[found["prominences"].argsort()[::-1][:2]] - 1)
+        figure.tell(
+            f"“{title}”: the probability summed by x is highest at {listed(number(centres[at]) for at in highest)} "
+            f"pixels; its mean, a line below and a cross in the image, is at {number(panel.place(place)[0])}."
+        )
     return figure
 
 
@@ -81,6 +90,11 @@ def fading_in(ink: Tensor, distances: Mapping[str, Tensor]) -> LessonFigure:
     top = max(panel.get_ylim()[1] for panel in figure.axes)
     for panel in figure.axes:
         panel.set_ylim(0, top)
+    said = [f"“{name}”: the mean runs {course(ink, values.mean(dim=1))}" for name, values in distances.items()]
+    figure.tell(
+        "Pixels from landmarks to the nearer digit's own over the brightness of a second digit, thin lines for some "
+        f"landmarks and a thick one for the mean. {'; '.join(said)}."
+    )
     return figure
 
 
