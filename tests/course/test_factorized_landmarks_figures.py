@@ -7,7 +7,12 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from tusklite.course.factorized_landmarks import errors_by_labels, landmark_gallery, landmark_shares
+from tusklite.course.factorized_landmarks import (
+    errors_by_labels,
+    landmark_gallery,
+    landmark_shares,
+    siamese_drawing,
+)
 from tusklite.course.factorized_landmarks.figures import landmark_colors
 from tusklite.course.figures import PALETTE
 
@@ -16,6 +21,7 @@ FIGURES = {
     "gallery": lambda: landmark_gallery(IMAGES, points(2, 7, 2), aims=points(2, 7, 2).flip(0)),
     "many": lambda: landmark_gallery(IMAGES, points(2, 30, 2), ["a", "b"]),
     "shares": lambda: landmark_shares(IMAGES, points(2, 3, 2), points(2, 2, 2), torch.eye(3)[:2]),
+    "drawing": siamese_drawing,
     "errors": lambda: errors_by_labels({"ours": {1: 30.0, 20: 20.0}, "theirs": {1: 15.0}}, 31.7),
 }
 

@@ -76,6 +76,7 @@ FIGURES = {
     "ideal": lambda: figures.lines_and_dots(X, {"a": X}, xlabel="x", ylabel="y", ideal=("as it should be", X)),
     "descriptor_map": lambda: figures.descriptor_map(torch.rand(50, 2), torch.arange(50) % 12, torch.rand(4, 2)),
     "bars": bars,
+    "drawing": figures.tusk_drawing,
 }
 
 

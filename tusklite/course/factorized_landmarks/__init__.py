@@ -8,7 +8,12 @@ from tusklite.course.factorized_landmarks.checks import (
     check_pixels_off,
     check_point_shares,
 )
-from tusklite.course.factorized_landmarks.figures import errors_by_labels, landmark_gallery, landmark_shares
+from tusklite.course.factorized_landmarks.figures import (
+    errors_by_labels,
+    landmark_gallery,
+    landmark_shares,
+    siamese_drawing,
+)
 
 __all__ = [
     "check_eye_error",
@@ -18,4 +23,5 @@ __all__ = [
     "errors_by_labels",
     "landmark_gallery",
     "landmark_shares",
+    "siamese_drawing",
 ]

@@ -25,6 +25,7 @@ from tusklite.course.figures.canvas import (
     to_array,
 )
 from tusklite.course.figures.clusters import descriptor_map, tsne
+from tusklite.course.figures.drawings import tusk_drawing
 from tusklite.course.figures.lines import compare_runs, curves, growth, lines_and_dots
 from tusklite.course.figures.maps import probability_maps
 from tusklite.course.figures.scenes import heatmap_on_image, image_grid, image_rows, landmark_rows, marked_images
@@ -56,4 +57,5 @@ __all__ = [
     "title_of",
     "to_array",
     "tsne",
+    "tusk_drawing",
 ]
