@@ -8,12 +8,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter
 
 from tusklite.course.lessons import lesson_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+
+
+# Executed before figures said in words what they show. Whoever executes one of these anew takes it off the list.
+SILENT = ("04_factorized_landmarks", "10_alternating_training", "11_mnist_hard")
 
 
 @pytest.fixture(params=[*LESSONS, *SOLUTIONS], ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -108,6 +114,34 @@ def test_outputs_hold_no_error_no_warning_no_vector_figure_and_no_widget(lesson,
     assert not [output for output in outputs if "image/svg+xml" in output.get("data", {})]
     if path in LESSONS:
         assert [output for output in outputs if "image/png" in output.get("data", {})]
+
+
+def test_every_figure_has_words_for_who_cannot_see_it(lesson, path, request):
+    if path in LESSONS and path.stem in SILENT:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="executed before figures said what they show"))
+    outputs = [output for cell in code_cells(lesson) for output in cell.outputs]
+    for output in [output for output in outputs if "image/png" in output.get("data", {})]:
+        said = output.metadata["image/png"]["alt"]
+        assert len(said.split()) >= 8
+        assert said.endswith(".")
+        assert "Figure" not in said
+        assert output.data["text/plain"] == said
+        assert BeautifulSoup(output.data["text/html"], "html.parser").img["alt"] == said
+
+
+def test_no_figure_is_drawn_past_those_that_have_words(lesson):
+    code = "\n".join(cell.source for cell in code_cells(lesson))
+    assert not re.search(r"pyplot|\bplt\b|pylab|Figure\(", code)
+
+
+def test_a_page_made_of_a_lesson_describes_its_figures():
+    path = next(path for path in LESSONS if path.stem == "06_single_heatmap")
+    page, _ = HTMLExporter().from_filename(str(path))
+    described = [image["alt"] for image in BeautifulSoup(page, "html.parser").select("img")]
+    outputs = [output for cell in code_cells(nbformat.read(path, as_version=4)) for output in cell.outputs]
+    drawn = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert described == [output.metadata["image/png"]["alt"] for output in drawn]
+    assert len(drawn) >= 20
 
 
 def test_links_to_files_resolve(lesson, path):

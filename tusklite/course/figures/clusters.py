@@ -101,14 +101,15 @@ def number_prototypes(panel: Axes, places: np.ndarray) -> None:
 
 
 def name_classes(panel: Axes, points: np.ndarray, labels: Tensor, names: Sequence[str] | None = None) -> None:
-    """Write the name of each class where its points (N, 2) are densest."""
+    """Write the name of each class beside the place where its points (N, 2) are densest."""
     for label in labels.unique().tolist():
         own = points[labels.cpu().numpy() == label]
         # The point whose tenth neighbour of its own class is nearest: no mean, for a class may lie in two places.
         near = min(10, len(own) - 1)
         place = own[np.partition(cdist(own, own), near, axis=1)[:, near].argmin()]
         look = {"ha": "center", "va": "center", "fontsize": 12, "fontweight": "bold", "path_effects": HALO, "zorder": 5}
-        panel.text(*place, class_name(label, names), **look)
+        # A little to the upper left: in the middle it would hide a prototype.
+        panel.annotate(class_name(label, names), place, (-10, 9), textcoords="offset points", **look)
 
 
 def _purity(points: np.ndarray, labels: Tensor, crosses: np.ndarray) -> float:

@@ -86,16 +86,16 @@ def _summary(values: np.ndarray) -> str:
     for word, at in (("lowest", values.argmin()), ("highest", values.argmax())):
         if word == "highest" or values.flat[at] < 0:
             x, y = (2 * (at % across) + 1) / across - 1, (2 * (at // across) + 1) / rows - 1
-            said.append(f"{word} {number(values.flat[at])} at x {x:.2f}, y {y:.2f}")
+            said.append(f"{word} {number(values.flat[at])} at {_place(x, y)}")
     return ", ".join(said)
 
 
 def _marks(xy: Tensor | None, aims: Tensor | None, at: int) -> str:
     """Where the cross and the ring of a map are."""
     places = {"cross": xy, "ring": aims}
-    said = [
-        f", {word} at x {float(points[at, 0]):.2f}, y {float(points[at, 1]):.2f}"
-        for word, points in places.items()
-        if points is not None
-    ]
+    said = [f", {word} at {_place(*points[at].tolist())}" for word, points in places.items() if points is not None]
     return "".join(said)
+
+
+def _place(x: float, y: float) -> str:
+    return f"x {round(x, 2) + 0.0:.2f}, y {round(y, 2) + 0.0:.2f}"  # no -0.00

@@ -62,11 +62,13 @@ def number(value: float) -> str:
 
     Example:
         >>> number(0.12345), number(-2.0), number(12345.6), number(1e-6), number(float("nan"))
-        ('0.123', '-2', '12,346', '1e-06', 'nothing')
+        ('0.123', '-2', '12,346', 'almost 0', 'nothing')
     """
     value = 0.0 if abs(value) < 1e-12 else float(value)
     if not math.isfinite(value):
         return "nothing"
+    if 0 < abs(value) < 1e-4:
+        return "almost 0"
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 

@@ -47,9 +47,7 @@ def numbered_maps(maps: Sequence[Tensor], titles: Sequence[str], marked: Sequenc
             panel.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=FRAME, linewidth=2.2, zorder=3))
         panel.set(xticks=[], yticks=[], xlim=(0, across), ylim=(rows, 0), frame_on=False)
         panel.set_title(word, pad=4)
-        kept = [
-            f"{number(values[row, column])} in row {row + 1}, column {column + 1}" for row, column in mask.nonzero()
-        ]
+        kept = [f"{number(values[row, column])} (row {row + 1}, column {column + 1})" for row, column in mask.nonzero()]
         figure.tell(f"“{word}”, {rows} x {across} cells with numbers; framed: {listed(kept) or 'none'}.")
     return figure
 
