@@ -24,8 +24,8 @@ def sheet(width: float, height: float) -> tuple[LessonFigure, Panel]:
 
     Example:
         >>> figure, panel = sheet(6.0, 3.0)
-        >>> panel.get_xlim(), panel.get_ylim()
-        ((0.0, 6.0), (0.0, 3.0))
+        >>> float(panel.get_xlim()[1]), float(panel.get_ylim()[1])
+        (6.0, 3.0)
     """
     figure = LessonFigure(figsize=(width, height))
     panel = figure.add_axes((0, 0, 1, 1), axes_class=Panel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import pkgutil
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
@@ -189,8 +190,8 @@ def _contents(panel: Axes, artists: Sequence[Artist]) -> list[str]:
     said += [f"the outline “{_label(one)}”" for one in edged if _label(one)]
     inside = {id(text) for text in (panel.title, panel._left_title, panel._right_title)}
     texts = [one.get_text() for one in artists if isinstance(one, Text) and id(one) not in inside]
-    texts = [text for text in texts if text.strip()]
-    said += [f"the words {listed(texts, most=8)}"] if texts and not fresh else []
+    texts = [text for text in texts if re.search(r"\S", text) and not (fresh and re.fullmatch(r"[\d.,%\s-]+", text))]
+    said += [f"the words {listed(texts, most=8)}"] if texts else []
     if said:
         said += [f"{axis}: {label}" for axis, label in (("x", panel.get_xlabel()), ("y", panel.get_ylabel())) if label]
     return said
@@ -226,6 +227,8 @@ def _bars(panel: Axes, containers: Sequence[BarContainer]) -> list[str]:
         if len(sizes) > 12:
             said.append(f"{counted(len(sizes), 'bar')}{called} {span(min(sizes), max(sizes))}")
         else:
+            if len(set(names)) == 1:  # stacked
+                called, names = called + f" of “{names[0]}”" * bool(names[0]), [""] * len(names)
             pairs = zip(names, sizes, strict=True)
             said.append(f"bars{called}: " + listed([f"{name} {number(size)}".strip() for name, size in pairs], most=12))
     return said

@@ -15,6 +15,7 @@ from tusklite.course.figures.clusters import number_prototypes
 from tusklite.course.figures.words import counted, listed, number
 from tusklite.losses import kmeans_softmin_loss
 
+OUTSIDE = 1.16  # of the unit circle
 HALO = [withStroke(linewidth=4.5, foreground="white")]
 
 
@@ -30,7 +31,8 @@ def prototype_panels(
         clouds: for each panel `(N, 2)` points.
         prototypes: for each panel `(M, 2)`, M at most 10.
         titles: as many words, one above each panel.
-        on_circle: also draw the unit circle, and inside it how many points each prototype wins.
+        on_circle: also draw the unit circle, and inside it how many points each prototype wins; prototypes stand a
+            little outside, in their directions, so that they hide no point.
 
     Returns:
         The figure, one panel a cloud, four in a row; all show the same part of the plane.
@@ -41,11 +43,11 @@ def prototype_panels(
         >>> panel.get_title()
         'two points'
     """
-    frame = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+    frame = torch.tensor([[-1.25, -1.25], [1.25, 1.25]])
     low, high = _limits(torch.cat([*clouds, *prototypes, *[frame] * on_circle]), 0.08)
     figure, said = panel_grid(len(clouds), columns=4, width=2.15, height=2.4), []
     for panel, cloud, crosses, word in zip(figure.axes, clouds, prototypes, titles, strict=True):
-        won = _draw(panel, cloud, crosses, s=22 if on_circle else 16, alpha=0.75, linewidths=0)
+        won = _draw(panel, cloud, crosses, out=OUTSIDE if on_circle else 1.0, s=16, alpha=0.75, linewidths=0)
         if on_circle:
             turn = np.linspace(0, 2 * math.pi, 181)
             panel.plot(np.cos(turn), np.sin(turn), color=QUIET, linewidth=0.7, alpha=0.6)
@@ -160,14 +162,16 @@ def _limits(points: Tensor, share: float) -> tuple[np.ndarray, np.ndarray]:
     return low - margin, high + margin
 
 
-def _draw(panel: Panel, cloud: Tensor, crosses: Tensor, grey_out: bool = True, **look: object) -> Tensor:
-    """Points in the colours of their nearest prototypes, and these; how many (M,) each of them wins."""
+def _draw(
+    panel: Panel, cloud: Tensor, crosses: Tensor, grey_out: bool = True, out: float = 1.0, **look: object
+) -> Tensor:
+    """Points in the colours of their nearest prototypes, and these, moved outwards; how many (M,) each of them wins."""
     nearest = torch.cdist(cloud.double(), crosses.double()).argmin(dim=1)
     panel.scatter(*to_array(cloud).T, c=[PALETTE[one] for one in nearest], **look)
     won = nearest.bincount(minlength=len(crosses))
     used = won > 0 if grey_out else won >= 0
     cross = {"marker": "x", "s": 60, "linewidths": 2.2, "path_effects": HALO, "zorder": 5}
     for chosen, color in ((used, "black"), (~used, "#999999")):
-        panel.scatter(*to_array(crosses[chosen]).T, color=color, **cross)
-    number_prototypes(panel, to_array(crosses))
+        panel.scatter(*(out * to_array(crosses[chosen])).T, color=color, **cross)
+    number_prototypes(panel, out * to_array(crosses))
     return won
