@@ -85,11 +85,14 @@ class Panel(Axes):
     def number(self, xy: Tensor, labels: Sequence[object] | None = None, size: float = 7.0) -> None:
         """Write numbers beside points (P, 2) of the image: 1 to P, or the labels given."""
         look = {"color": "white", "fontweight": "bold", "fontsize": size, "clip_on": True}
-        halo = [withStroke(linewidth=size / 3, foreground="black")]
-        for label, place in zip(labels or range(1, len(xy) + 1), self.place(xy), strict=True):
-            self.annotate(
-                str(label), place, (0.5 * size, 0.3 * size), textcoords="offset points", path_effects=halo, **look
-            )
+        look["path_effects"] = [withStroke(linewidth=size / 3, foreground="black")]
+        left, right, bottom, top = self.images[0].get_extent()
+        for label, (x, y) in zip(labels or range(1, len(xy) + 1), self.place(xy), strict=True):
+            # To the upper right, but for points at the right or the upper edge, where it would be cut off.
+            at_right, at_top = x > right - 0.1 * (right - left), y < top + 0.1 * (bottom - top)
+            away = (-0.5 * size if at_right else 0.5 * size, -0.3 * size if at_top else 0.3 * size)
+            look |= {"ha": "right" if at_right else "left", "va": "top" if at_top else "baseline"}
+            self.annotate(str(label), (x, y), away, textcoords="offset points", **look)
 
     def cross(
         self,
