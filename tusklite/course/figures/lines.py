@@ -82,8 +82,9 @@ def lines_and_dots(
         figure.tell(f"A dotted line, “{ideal[0]}”, runs {course(places, ideal[1])}.")
     pairs = [(np.asarray(dots[name], float), np.asarray(lines[name], float)) for name in dots]
     away = max((np.abs(measured - line).max() for measured, line in pairs if measured.size), default=0.0)
-    if away > 0:
-        figure.tell(f"Dots of the same colours are measurements; they are off their lines by {number(away)} at most.")
+    if pairs:
+        where = "lie on their lines" if away < 1e-4 else f"are off their lines by {number(away)} at most"
+        figure.tell(f"Dots of the same colours {where}.")
     return figure
 
 
