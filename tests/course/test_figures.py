@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from PIL import Image
 from scipy.spatial.distance import cdist
 
 from tusklite.course import (
@@ -435,3 +437,15 @@ def test_nothing_is_left_out_without_a_word(draw, message):
 def test_lists_of_other_lengths_are_refused(draw):
     with pytest.raises((ValueError, RuntimeError)):
         draw()
+
+
+@pytest.mark.parametrize("figure", ["detections", "bars", "in colour", "heatmap_on_image"])
+def test_a_picture_with_fewer_colours_looks_the_same(figure):
+    drawn = FIGURES[figure]()
+    for _ in range(3):  # until its layout has settled
+        buffer = io.BytesIO()
+        drawn.savefig(buffer, format="png")
+    shown, exact = (
+        np.asarray(Image.open(file).convert("RGB"), int) for file in (io.BytesIO(drawn._repr_png_()), buffer)
+    )
+    assert np.abs(shown - exact).max() <= 16
