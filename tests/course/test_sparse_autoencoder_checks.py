@@ -8,10 +8,12 @@ from lesson_definitions import definitions
 from torch import Tensor
 
 from tusklite.course import sparse_autoencoder as lesson
+from tusklite.ops.keypoints import splat_gaussians
 
 SOLUTIONS = definitions("solutions/07_sparse_autoencoder")
 LESSON = definitions("07_sparse_autoencoder")
 equal_say, keypoint_worth = SOLUTIONS["equal_say"], SOLUTIONS["keypoint_worth"]
+splat, pixels_away = SOLUTIONS["splat"], SOLUTIONS["pixels_away"]
 splat_slope, blend_with_background = SOLUTIONS["splat_slope"], SOLUTIONS["blend_with_background"]
 
 
@@ -132,8 +134,72 @@ def exponentials(logits: Tensor) -> Tensor:
     return weights / weights.sum(dim=1, keepdim=True)
 
 
+def outer(down: Tensor, across: Tensor) -> Tensor:
+    return down[..., :, None] * across[..., None, :]
+
+
+def splatting(weights=lambda away, sigma: -(away**2) / (2 * sigma**2), change=lambda maps: maps, away=None):
+    """Splats of other exponents, changed afterwards."""
+
+    def splats(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
+        down, across = ((away or pixels_away)(xy[..., axis], size) for axis, size in ((1, height), (0, width)))
+        return change(outer(weights(down, sigma).exp(), weights(across, sigma).exp()))
+
+    return splats
+
+
+def summing_to_one(maps: Tensor) -> Tensor:
+    return maps / maps.sum(dim=(2, 3), keepdim=True)
+
+
+def gaussian_density(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    return splatting()(xy, height, width, sigma) / (2 * torch.pi * sigma**2)
+
+
+def one_axis(axis: int):
+    def splats(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
+        maps = splat(xy, height, width, sigma)
+        return maps.mean(dim=3 - axis, keepdim=True).expand_as(maps)
+
+    return splats
+
+
 right = with_logit(0.0)
 ANSWERS = {
+    lesson.check_splat: {
+        "each map should sum to 1": splatting(),
+        "this is the density of a Gaussian": gaussian_density,
+        "your largest value is 1": lambda *inputs: splat(*inputs) / splat(*inputs).amax(dim=(2, 3), keepdim=True),
+        "x and y are exchanged": lambda xy, *inputs: splat(xy.flip(-1), *inputs),
+        r"yours is in units of \[-1, 1\]": splatting(
+            change=summing_to_one, away=lambda position, size: 2 * pixels_away(position, size) / size
+        ),
+        "the exponent has the square of sigma": lambda xy, h, w, sigma: splat(xy, h, w, sigma**0.5),
+        "the 2 under the exponent is missing": lambda xy, h, w, sigma: splat(xy, h, w, sigma / 2**0.5),
+        "the minus is missing": splatting(lambda away, sigma: away**2 / (2 * sigma**2), summing_to_one),
+        "the distance is to be squared": splatting(lambda away, sigma: -away.abs() / (2 * sigma**2), summing_to_one),
+        "your outermost pixel centres are at -1 and 1": splatting(
+            change=summing_to_one,
+            away=lambda position, size: (torch.linspace(-1, 1, size) - position[..., None]) * size / 2,
+        ),
+        "half a pixel off": splatting(change=summing_to_one, away=lambda *inputs: pixels_away(*inputs) - 0.5),
+        "your softmax runs over the points": splatting(change=lambda maps: maps / maps.sum(dim=1, keepdim=True)),
+        "all maps of an image together": splatting(change=lambda maps: maps / maps.sum(dim=(1, 2, 3), keepdim=True)),
+        "only y counts": one_axis(0),
+        "only x counts": one_axis(1),
+        "sigma 0.04, 8 x 8 pixels: NaN or infinite: between four": splatting(change=summing_to_one),
+        "rows come before columns": lambda *inputs: splat(*inputs).mT,
+        "all points of an image are on one map": lambda *inputs: splat(*inputs).sum(dim=1),
+        "the two softmaxes stand side by side": lambda *inputs: torch.cat(
+            [splat(*inputs).sum(dim=3), splat(*inputs).sum(dim=2)], dim=2
+        ),
+        "no gradient reaches the places": lambda *inputs: splat(*inputs).detach(),
+        "do not detach parts of it": lambda xy, *inputs: splat(
+            torch.stack([xy[..., 0].detach(), xy[..., 1]], -1), *inputs
+        ),
+        "you called `splat_gaussians`": splat_gaussians,
+        "point 0 is right, and no other": lambda *inputs: splat(*inputs) * torch.tensor([1.0, 0.0, 0.5])[:, None, None],
+    },
     lesson.check_equal_say: {
         "three taps: all weights are equal": saying(lambda seen, wanted, count: 1 / count),
         "they sum to the number of taps": lambda s, w: {tap: c * awake(s, w) for tap, c in equal_say(s, w).items()},
@@ -219,6 +285,7 @@ ANSWERS = {
     },
 }
 EXERCISES = {
+    lesson.check_splat: "splat",
     lesson.check_equal_say: "equal_say",
     lesson.check_keypoint_worth: "keypoint_worth",
     lesson.check_splat_slope: "splat_slope",

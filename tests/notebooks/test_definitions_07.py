@@ -14,7 +14,7 @@ from tusklite.losses import PerceptualLoss, background_loss, mse_loss
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
 from tusklite.ops.keypoints import splat_gaussians
 
-LESSON = definitions("07_sparse_autoencoder")
+LESSON = definitions("07_sparse_autoencoder", goes_on=True)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -1,4 +1,4 @@
-"""Checks for lesson 07: taps with an equal say, a keypoint's worth, the slope of a splat, a blend with a background."""
+"""Checks for lesson 07: the splat and its slope, taps with an equal say, a keypoint's worth, a painted background."""
 
 from __future__ import annotations
 
@@ -9,6 +9,116 @@ from torch import Tensor
 
 from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer, answer_tensor, close, compare, verdict, without
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
+from tusklite.ops.keypoints import splat_gaussians
+
+
+def pixels_away(position: Tensor, size: int) -> Tensor:
+    """From coordinates (...) in [-1, 1] to the pixel centres of an axis: signed distances (..., size) in pixels."""
+    centres = (2 * torch.arange(size) + 1) / size - 1
+    return (centres - position[..., None]) * size / 2
+
+
+def _splat(xy: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    """One Gaussian (B, K, H, W) a point (B, K, 2), each summing to 1: H + W exponentials a point in place of H x W."""
+    rows = (-(pixels_away(xy[..., 1], height) ** 2) / (2 * sigma**2)).softmax(dim=-1)  # (B, K, H)
+    columns = (-(pixels_away(xy[..., 0], width) ** 2) / (2 * sigma**2)).softmax(dim=-1)  # (B, K, W)
+    return rows[..., :, None] * columns[..., None, :]
+
+
+@verdict("each point on a map of its own, which sums to 1, down to the narrowest splat", worked=_splat)
+def check_splat(splat: Callable[[Tensor, int, int, float], Tensor]) -> None:
+    """Check `splat(xy (B, K, 2), height, width, sigma) -> (B, K, H, W)`, sigma in pixels, and its gradient.
+
+    Example:
+        >>> check_splat(lambda xy, height, width, sigma: torch.zeros(2, 3, height, width))
+        ✘ wrong: sigma 1, 6 x 9 pixels: yours is 0 everywhere, and should not be
+    """
+    package = dict.fromkeys((splat_gaussians, score_weighted_sum), "it is the package's answer; write the softmaxes")
+    splat = without(splat, package)
+    generator = torch.Generator().manual_seed(10)
+    anywhere = 1.8 * torch.rand(2, 3, 2, generator=generator) - 0.9
+    for sigma, height, width, xy in (
+        (1.0, 6, 9, anywhere),
+        (2.5, 8, 5, anywhere),
+        (0.3, 7, 7, anywhere),
+        (0.04, 8, 8, torch.zeros(2, 3, 2)),  # where four pixels meet
+    ):
+        where = f"sigma {sigma:g}, {height} x {width} pixels"
+        result = answer(splat, xy, height, width, sigma)
+        _refuse_other_maps(result, (2, 3, height, width), where)
+        found = answer_tensor(lambda result=result: result, shape=(2, 3, height, width))
+        wanted = splat_gaussians(xy, height, width, sigma)
+        compare(
+            found, wanted, _splat_mistakes(xy, height, width, sigma), where, 1e-5, ("image", "point", "row", "column")
+        )
+    leaf, weights = anywhere.clone().requires_grad_(), torch.randn(2, 3, 6, 9, generator=generator)
+    result = answer(splat, leaf, 6, 9, 1.0)
+    if not result.requires_grad:
+        raise WrongAnswer("the values are right, but no gradient reaches the places: a network could not learn from it")
+    (found,) = torch.autograd.grad((result * weights).sum(), leaf, allow_unused=True)
+    (wanted,) = torch.autograd.grad((splat_gaussians(leaf, 6, 9, 1.0) * weights).sum(), leaf)
+    if found is None or not close(found, wanted, 1e-3):
+        raise WrongAnswer("the values are right, but their gradient to the places is not: do not detach parts of it")
+
+
+def _refuse_other_maps(result: object, shape: tuple[int, ...], where: str) -> None:
+    """Refuse splats of another shape, or that are not finite, by the cause."""
+    if not isinstance(result, Tensor):
+        return
+    batch, points, height, width = shape
+    for other, reason in (
+        ((batch, points, width, height), "rows come before columns: (B, K, H, W)"),
+        ((batch, height, width), "all points of an image are on one map; each has a map of its own"),
+        (
+            (batch, points, height + width),
+            "the two softmaxes stand side by side; their product is asked for, (B, K, H, W)",
+        ),
+    ):
+        if result.shape == other and other != shape:
+            raise WrongAnswer(f"{where}: yours has shape {tuple(result.shape)}: {reason}")
+    if result.is_floating_point() and not torch.isfinite(result).all():
+        raise WrongAnswer(
+            f"{where}: NaN or infinite: between four pixels every exponential vanishes, and 0 is divided by 0. A "
+            "softmax takes its largest exponent off first"
+        )
+
+
+def _splat_mistakes(xy: Tensor, height: int, width: int, sigma: float) -> list[tuple[Tensor, str]]:
+    """What plausible mistakes give, and what to say of each."""
+
+    def gauss(down: Tensor, across: Tensor, variance: float = sigma**2) -> Tensor:
+        return _outer((-(down**2) / (2 * variance)).softmax(-1), (-(across**2) / (2 * variance)).softmax(-1))
+
+    down, across = pixels_away(xy[..., 1], height), pixels_away(xy[..., 0], width)
+    high, wide = ((-(away**2) / (2 * sigma**2)).exp() for away in (down, across))
+    plain, right = _outer(high, wide), gauss(down, across)
+    along = [torch.linspace(-1, 1, size) - xy[..., axis, None] for axis, size in ((1, height), (0, width))]
+    return [
+        (plain, "the largest value is about 1; each map should sum to 1"),
+        (plain / (2 * torch.pi * sigma**2), "this is the density of a Gaussian; divide by the sum over the pixels"),
+        (right / right.amax(dim=(2, 3), keepdim=True), "your largest value is 1; the sum should be 1"),
+        (gauss(pixels_away(xy[..., 0], height), pixels_away(xy[..., 1], width)), "x and y are exchanged: y is down, x "
+         "is across"),
+        (gauss(2 * down / height, 2 * across / width), "sigma is in pixels; yours is in units of [-1, 1]"),
+        (gauss(down, across, sigma), "the exponent has the square of sigma"),
+        (gauss(down, across, sigma**2 / 2), "the 2 under the exponent is missing"),
+        (_outer((down**2 / (2 * sigma**2)).softmax(-1), (across**2 / (2 * sigma**2)).softmax(-1)), "the minus is "
+         "missing: the farthest pixel gets the most"),
+        (_outer((-down.abs() / (2 * sigma**2)).softmax(-1), (-across.abs() / (2 * sigma**2)).softmax(-1)), "the "
+         "distance is to be squared"),
+        (gauss(along[0] * height / 2, along[1] * width / 2), "your outermost pixel centres are at -1 and 1; there are "
+         "the edges of the map"),
+        (gauss(down - 0.5, across - 0.5), "half a pixel off: the centre of pixel i is at (2 i + 1) / size - 1"),
+        (plain / plain.sum(dim=1, keepdim=True), "your softmax runs over the points; it runs over the pixels of each"),
+        (plain / plain.sum(dim=(1, 2, 3), keepdim=True), "all maps of an image together sum to 1; each should alone"),
+        ((high.softmax(-1)[..., None] + wide.softmax(-1)[..., None, :]) / 2, "you added rows and columns; multiply"),
+        (_outer(high / high.sum(-1, keepdim=True), wide.new_ones(wide.shape) / width), "only y counts; x is left out"),
+        (_outer(high.new_ones(high.shape) / height, wide / wide.sum(-1, keepdim=True)), "only x counts; y is left out"),
+    ]  # fmt: skip
+
+
+def _outer(down: Tensor, across: Tensor) -> Tensor:
+    return down[..., :, None] * across[..., None, :]
 
 
 @verdict("every tap has the same say, and together they say 1")
