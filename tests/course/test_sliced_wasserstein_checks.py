@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lesson_definitions import definitions
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from tusklite.course import sliced_wasserstein as lesson
@@ -18,6 +19,7 @@ from tusklite.losses import random_projections, sliced_wasserstein
 SOLUTIONS = definitions("solutions/08_sliced_wasserstein")
 LESSON = definitions("08_sliced_wasserstein")
 partners, transport_gradient = SOLUTIONS["partners"], SOLUTIONS["transport_gradient"]
+transport_1d = SOLUTIONS["transport_1d"]
 worst_direction, transport_circle = SOLUTIONS["worst_direction"], SOLUTIONS["transport_circle"]
 
 
@@ -111,7 +113,41 @@ def shifted(x: Tensor, y: Tensor) -> Tensor:
     return x.sort().values - torch.stack([y.sort().values.roll(shift) for shift in range(len(y))])
 
 
+def gaps(x: Tensor, y: Tensor) -> Tensor:
+    return x.sort().values - y.sort().values
+
+
+def by_the_hungarian_method(x: Tensor, y: Tensor, power: float = 2) -> Tensor:
+    costs = (x[:, None] - y).abs().pow(power)
+    return costs[linear_sum_assignment(costs.detach())].mean()
+
+
 ANSWERS = {
+    lesson.check_transport_1d: {
+        "at its place in the list, unsorted": lambda x, y, p=2: (x - y).abs().pow(p).mean(),
+        "you sorted x alone": lambda x, y, p=2: (x.sort().values - y).abs().pow(p).mean(),
+        "you sorted y alone": lambda x, y, p=2: (x - y.sort().values).abs().pow(p).mean(),
+        "that is the dearest plan": lambda x, y, p=2: (x.sort().values + (-y).sort().values).abs().pow(p).mean(),
+        "two may go to one": lambda x, y, p=2: (x[:, None] - y).abs().pow(p).amin(dim=1).mean(),
+        "you summed over the ways": lambda x, y, p=2: gaps(x, y).abs().pow(p).sum(),
+        "power 1: you took the square": lambda x, y, p=2: gaps(x, y).square().mean(),
+        "power 2: you took the way as it is": lambda x, y, p=2: gaps(x, y).abs().mean(),
+        "an odd power leaves the sign in": lambda x, y, p=2: gaps(x, y).pow(p).mean(),
+        "the power of the mean": lambda x, y, p=2: gaps(x, y).abs().mean().pow(p),
+        "you took the root": lambda x, y, p=2: gaps(x, y).abs().pow(p).mean().pow(1 / p),
+        "the mean over all pairs": lambda x, y, p=2: (x[:, None] - y).abs().pow(p).mean(),
+        "the longest way": lambda x, y, p=2: gaps(x, y).abs().pow(p).amax(),
+        "you compared positions": lambda x, y, p=2: (x.argsort() - y.argsort()).abs().float().pow(p).mean(),
+        "the way between the means": lambda x, y, p=2: (x.mean() - y.mean()).abs().pow(p),
+        "yours are nine ways": lambda x, y, p=2: gaps(x, y).abs().pow(p),
+        "without a power given it is 2": lambda x, y, p=1: transport_1d(x, y, p),
+        "no gradient reaches x": lambda x, y, p=2: transport_1d(x.detach(), y, p),
+        "do not detach parts of it": lambda x, y, p=2: (transport_1d(x, y, p) + transport_1d(x.detach(), y, p)) / 2,
+        "you called `linear_sum_assignment`: sorting is all you need": by_the_hungarian_method,
+        "you called `sliced_wasserstein`: it is the package's": lambda x, y, p=2: sliced_wasserstein(
+            x[:, None], y[:, None], torch.ones(1, 1)
+        ),
+    },
     lesson.check_partners: {
         r"this is y.argsort\(\)": lambda x, y: y.argsort(),
         r"this is x.argsort\(\)": lambda x, y: x.argsort(),
@@ -177,6 +213,7 @@ ANSWERS = {
     },
 }
 EXERCISES = {
+    lesson.check_transport_1d: "transport_1d",
     lesson.check_partners: "partners",
     lesson.check_transport_gradient: "transport_gradient",
     lesson.check_worst_direction: "worst_direction",

@@ -16,7 +16,7 @@ from scipy.stats import wasserstein_distance
 from tusklite.losses import random_projections, sliced_wasserstein
 from tusklite.ops.prototypes import Prototypes, whole_shares
 
-LESSON = definitions("08_sliced_wasserstein")
+LESSON = definitions("08_sliced_wasserstein", goes_on=True)
 sizes, seeds = st.integers(1, 14), st.integers(0, 10_000)
 
 

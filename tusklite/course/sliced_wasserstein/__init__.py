@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tusklite.course.sliced_wasserstein.checks import (
     check_partners,
+    check_transport_1d,
     check_transport_circle,
     check_transport_gradient,
     check_worst_direction,
@@ -14,6 +15,7 @@ from tusklite.course.sliced_wasserstein.widgets import TurningProjection, turn_p
 __all__ = [
     "TurningProjection",
     "check_partners",
+    "check_transport_1d",
     "check_transport_circle",
     "check_transport_gradient",
     "check_worst_direction",

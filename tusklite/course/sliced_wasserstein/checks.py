@@ -1,4 +1,4 @@
-"""Checks for lesson 08: partners on a line, the gradient by hand, the worst direction, transport round a circle."""
+"""Checks for lesson 08: transport by sorting, its plan, its gradient, the worst direction, transport round a circle."""
 
 from __future__ import annotations
 
@@ -9,8 +9,69 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer_tensor, close, compare, verdict, without
+from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer, answer_tensor, close, compare, verdict, without
 from tusklite.losses import random_projections, sliced_wasserstein
+
+
+def _transport_1d(x: Tensor, y: Tensor, power: float = 2) -> Tensor:
+    """Mean of |way| to a power in the cheapest plan between numbers x (N,) and y (N,)."""
+    return (x.sort().values - y.sort().values).abs().pow(power).mean()
+
+
+@verdict("sorting is transport, for any power from 1 on, and the gradient flows", worked=_transport_1d)
+def check_transport_1d(transport_1d: Callable[..., Tensor]) -> None:
+    """Check `transport_1d(x, y, power=2) -> scalar`, against the Hungarian method, and its gradient.
+
+    Example:
+        >>> check_transport_1d(lambda x, y, power=2: (x - y).abs().pow(power).mean())
+        ✘ wrong: power 2: each goes to the one at its place in the list, unsorted: smallest to smallest is cheapest
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    package = "it is the package's answer; sort, and take the mean"
+    transport_1d = without(
+        transport_1d, {sliced_wasserstein: package, linear_sum_assignment: "sorting is all you need"}
+    )
+    for power, seed in ((2, 12), (1, 14), (3, 16)):
+        x, y = _normal(9, seed=seed), 2 * _normal(9, seed=seed + 1) + 0.5
+        costs = (x[:, None] - y).abs().pow(power)
+        result = answer(transport_1d, x, y, power)
+        if isinstance(result, Tensor) and result.shape == (9,):
+            raise WrongAnswer(f"power {power}: yours are nine ways; asked is one number, their mean")
+        found = answer_tensor(lambda result=result: result, shape=())
+        gap = x.sort().values - y.sort().values
+        mistakes = [
+            ((x - y).abs().pow(power).mean(), "each goes to the one at its place in the list, unsorted: smallest to "
+             "smallest is cheapest"),
+            ((x.sort().values - y).abs().pow(power).mean(), "you sorted x alone; y has to be sorted as well"),
+            ((x - y.sort().values).abs().pow(power).mean(), "you sorted y alone; x has to be sorted as well"),
+            ((x.sort().values - y.sort(descending=True).values).abs().pow(power).mean(), "the smallest goes to the "
+             "largest: that is the dearest plan"),
+            (costs.amin(dim=1).mean(), "each goes to its nearest, and two may go to one: each takes exactly one"),
+            (gap.abs().pow(power).sum(), "you summed over the ways; their mean is asked for"),
+            (gap.square().mean(), "you took the square, whatever `power` says"),
+            (gap.abs().mean(), "you took the way as it is, whatever `power` says"),
+            (gap.pow(power).mean(), "an odd power leaves the sign in: take |way|"),
+            (gap.abs().mean().pow(power), "you took the power of the mean; take the mean of powers"),
+            (gap.abs().pow(power).mean().pow(1 / power), "you took the root; the mean of powers is asked for"),
+            (costs.mean(), "this is the mean over all pairs; each goes to one"),
+            (gap.abs().pow(power).amax(), "this is the longest way; their mean is asked for"),
+            ((x.argsort() - y.argsort()).abs().double().pow(power).mean(), "you compared positions: `argsort` says "
+             "where numbers stand, `sort().values` which they are"),
+            ((x.mean() - y.mean()).abs().pow(power), "this is the way between the means; each number has its own"),
+        ]  # fmt: skip
+        wanted = costs[linear_sum_assignment(costs)].mean()
+        compare(found, wanted, mistakes, f"power {power}")
+    if not close(answer_tensor(transport_1d, x, y, shape=()), gap.square().mean()):
+        raise WrongAnswer("without a power given it is 2")
+    leaf = x.float().requires_grad_()
+    result = answer(transport_1d, leaf, y.float(), 2)
+    if not result.requires_grad:
+        raise WrongAnswer("the value is right, but no gradient reaches x: prototypes could not follow it")
+    (found,) = torch.autograd.grad(result, leaf, allow_unused=True)
+    wanted = torch.empty_like(gap).scatter_(0, x.argsort(), 2 / 9 * gap)
+    if found is None or not close(found, wanted):
+        raise WrongAnswer("the value is right, but its gradient to x is not: do not detach parts of it")
 
 
 @verdict("everybody goes to the one of the same rank")
