@@ -15,6 +15,7 @@ from tusklite.losses import kmeans_softmin_loss
 SOLUTIONS = definitions("solutions/09_prototypes_and_softmin")
 LESSON = definitions("09_prototypes_and_softmin")
 neat_loss, softmin_gradient, revive = (SOLUTIONS[name] for name in ("neat_loss", "softmin_gradient", "revive"))
+softmin_loss = SOLUTIONS["softmin_loss"]
 
 
 def price(others=lambda count: count - 1, apart=lambda count: math.sqrt(2 * count / (count - 1))):
@@ -93,7 +94,75 @@ def in_place(prototypes: Tensor, descriptors: Tensor) -> Tensor:
     return prototypes
 
 
+def by_logs(take, distances=lambda x, p, s, squared: -s * torch.cdist(x, p) ** (2 if squared else 1), dim: int = 1):
+    """Something of the logarithms of probabilities (N, M)."""
+
+    def loss(x: Tensor, p: Tensor, inverse_temperature: float = 1.0, squared: bool = False) -> Tensor:
+        return take(distances(x, p, inverse_temperature, squared).log_softmax(dim=dim))
+
+    return loss
+
+
+def minus_largest(logs: Tensor) -> Tensor:
+    return -logs.amax(dim=1).mean()
+
+
+def as_printed(x: Tensor, p: Tensor, inverse_temperature: float = 1.0, squared: bool = False) -> Tensor:
+    weights = (-inverse_temperature * torch.cdist(x, p) ** (2 if squared else 1)).exp()
+    return -(weights / weights.sum(dim=1, keepdim=True)).amax(dim=1).log().mean()
+
+
+def by_roots(x: Tensor, p: Tensor, inverse_temperature: float = 1.0, squared: bool = False) -> Tensor:
+    distance = (x[:, None] - p).square().sum(dim=2).sqrt()
+    return minus_largest((-inverse_temperature * (distance**2 if squared else distance)).log_softmax(dim=1))
+
+
 ANSWERS = {
+    lesson.check_softmin_loss: {
+        "this is the nearest distance alone": lambda x, p, s=1.0, q=False: (
+            s * torch.cdist(x, p).pow(2 if q else 1).amin(dim=1).mean()
+        ),
+        "this is the logarithm of the sum alone": lambda x, p, s=1.0, q=False: (
+            (-s * torch.cdist(x, p) ** (2 if q else 1)).logsumexp(dim=1).mean()
+        ),
+        "you summed over descriptors": by_logs(lambda logs: -logs.amax(dim=1).sum()),
+        "the sign is turned round": by_logs(lambda logs: logs.amax(dim=1).mean()),
+        "the logarithm is missing": by_logs(lambda logs: -logs.amax(dim=1).exp().mean()),
+        "this is the largest probability": by_logs(lambda logs: logs.amax(dim=1).exp().mean()),
+        "you took the logarithm of the mean": by_logs(lambda logs: -logs.amax(dim=1).exp().mean().log()),
+        "you took the mean over prototypes": by_logs(lambda logs: -logs.mean()),
+        "you took the smallest probability": by_logs(lambda logs: -logs.amin(dim=1).mean()),
+        "they do so over prototypes": by_logs(minus_largest, dim=0),
+        "the largest for each prototype": by_logs(lambda logs: -logs.amax(dim=0).mean()),
+        "the farthest wins": by_logs(minus_largest, lambda x, p, s, squared: s * torch.cdist(x, p)),
+        "squared distances: the distances are to be squared": by_logs(
+            minus_largest, lambda x, p, s, squared: -s * torch.cdist(x, p)
+        ),
+        "the distances are squared, and should not be": by_logs(
+            minus_largest, lambda x, p, s, squared: -s * torch.cdist(x, p) ** 2
+        ),
+        "the inverse temperature is missing": by_logs(
+            minus_largest, lambda x, p, s, squared: -(torch.cdist(x, p) ** (2 if squared else 1))
+        ),
+        "you divided by the inverse temperature; it": by_logs(
+            minus_largest, lambda x, p, s, squared: -(torch.cdist(x, p) ** (2 if squared else 1)) / s
+        ),
+        "you squared the inverse temperature too": by_logs(
+            minus_largest, lambda x, p, s, squared: -((s * torch.cdist(x, p)) ** (2 if squared else 1))
+        ),
+        "in the end; eq. 3 does not": lambda x, p, s=1.0, q=False: softmin_loss(x, p, s, q) / s,
+        "these are dot products": by_logs(minus_largest, lambda x, p, s, squared: s * x @ p.T),
+        "not to base 2": lambda *inputs: softmin_loss(*inputs) / math.log(2),
+        "the worst descriptor": by_logs(lambda logs: -logs.amax(dim=1).amin()),
+        "a number for each descriptor": by_logs(lambda logs: -logs.amax(dim=1)),
+        "inverse temperature 300: NaN or infinite: every exponential vanishes": as_printed,
+        "without more said, the inverse temperature is 1": lambda x, p, s=2.0, q=False: softmin_loss(x, p, s, q),
+        "no gradient reaches the descriptors": lambda x, *inputs: softmin_loss(x.detach(), *inputs),
+        "no gradient reaches the prototypes": lambda x, p, *inputs: softmin_loss(x, p.detach(), *inputs),
+        "is NaN where a descriptor lies on a prototype": by_roots,
+        "do not detach parts of it": lambda *inputs: (softmin_loss(*inputs) + softmin_loss(*inputs).detach()) / 2,
+        "you called `kmeans_softmin_loss`": kmeans_softmin_loss,
+    },
     lesson.check_neat_loss: {
         "this is ln M": lambda count, inverse_temperature, squared: math.log(count),
         "price of the collapse": price(apart=lambda count: 2.0),
@@ -168,6 +237,7 @@ ANSWERS = {
     },
 }
 EXERCISES = {
+    lesson.check_softmin_loss: "softmin_loss",
     lesson.check_neat_loss: "neat_loss",
     lesson.check_softmin_gradient: "softmin_gradient",
     lesson.check_revive: "revive",

@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from tusklite.losses import kmeans_loss, kmeans_softmin_loss, vector_quantization_loss
 from tusklite.ops.prototypes import Prototypes
 
-LESSON = definitions("09_prototypes_and_softmin")
+LESSON = definitions("09_prototypes_and_softmin", goes_on=True)
 
 
 def clouds(seed: int, n: int, m: int, channels: int) -> tuple[torch.Tensor, torch.Tensor]:

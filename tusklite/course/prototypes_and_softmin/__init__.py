@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tusklite.course.prototypes_and_softmin.checks import check_neat_loss, check_revive, check_softmin_gradient
+from tusklite.course.prototypes_and_softmin.checks import (
+    check_neat_loss,
+    check_revive,
+    check_softmin_gradient,
+    check_softmin_loss,
+)
 from tusklite.course.prototypes_and_softmin.figures import prototype_panels, softmin_field
 from tusklite.course.prototypes_and_softmin.widgets import SoftMin, explore_softmin
 
@@ -11,6 +16,7 @@ __all__ = [
     "check_neat_loss",
     "check_revive",
     "check_softmin_gradient",
+    "check_softmin_loss",
     "explore_softmin",
     "prototype_panels",
     "softmin_field",

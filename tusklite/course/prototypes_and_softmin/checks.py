@@ -1,4 +1,4 @@
-"""Checks for lesson 09: the price of neat clusters, the gradient of eq. 3 by hand, dead prototypes brought back."""
+"""Checks for lesson 09: the soft-min and its gradient, the price of neat clusters, dead prototypes brought back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from tusklite.course.verdict import (
     AUTOGRAD,
     WrongAnswer,
+    answer,
     answer_number,
     answer_tensor,
     close,
@@ -19,6 +20,90 @@ from tusklite.course.verdict import (
     without,
 )
 from tusklite.losses import kmeans_softmin_loss
+
+
+def _softmin_loss(
+    descriptors: Tensor, prototypes: Tensor, inverse_temperature: float = 1.0, squared: bool = False
+) -> Tensor:
+    """Eq. 3 of descriptors (N, C) and prototypes (M, C), at every temperature."""
+    distance = torch.cdist(descriptors, prototypes, compute_mode="donot_use_mm_for_euclid_dist")  # (N, M)
+    distance = inverse_temperature * (distance**2 if squared else distance)
+    return (distance.amin(dim=1) + torch.logsumexp(-distance, dim=1)).mean()
+
+
+@verdict("it is eq. 3 at every temperature, and both sides feel it", worked=_softmin_loss)
+def check_softmin_loss(softmin_loss: Callable[..., Tensor]) -> None:
+    """Check `softmin_loss(descriptors, prototypes, inverse_temperature=1.0, squared=False)`, and its gradient.
+
+    Example:
+        >>> check_softmin_loss(lambda x, p, s=1.0, squared=False: torch.cdist(x, p).amin(dim=1).mean())
+        ✘ wrong: inverse temperature 1: this is the nearest distance alone; the logarithm of the sum is missing
+    """
+    softmin_loss = without(softmin_loss, {kmeans_softmin_loss: "it is the package's answer; write it yourself"})
+    generator = torch.Generator().manual_seed(3)
+    x, p = (torch.randn(size, 5, generator=generator) for size in (9, 4))
+    for s, squared in ((1.0, False), (0.4, True), (2.5, False), (300.0, False)):
+        where = f"inverse temperature {s:g}" + ", squared distances" * squared
+        result = answer(softmin_loss, x, p, s, squared)
+        if isinstance(result, Tensor) and result.shape == (9,):
+            raise WrongAnswer(f"{where}: yours is a number for each descriptor; their mean is asked for")
+        if isinstance(result, Tensor) and result.is_floating_point() and not torch.isfinite(result).all():
+            raise WrongAnswer(
+                f"{where}: NaN or infinite: every exponential vanishes, and 0 is divided by 0. Take the nearest "
+                "distance out first: s min d + log sum e^(-s d), by `torch.logsumexp`"
+            )
+        found = answer_tensor(lambda result=result: result, shape=())
+        compare(found, kmeans_softmin_loss(x, p, s, squared), _softmin_mistakes(x, p, s, squared), where)
+    if not close(answer_tensor(softmin_loss, x, p, shape=()), kmeans_softmin_loss(x, p)):
+        raise WrongAnswer("without more said, the inverse temperature is 1, and distances are not squared")
+    x[0] = p[1]  # where a distance is 0
+    leaves = x.requires_grad_(), p.requires_grad_()
+    result = answer(softmin_loss, *leaves, 1.0, False)
+    wanted = torch.autograd.grad(kmeans_softmin_loss(*leaves), leaves)
+    grads = torch.autograd.grad(result, leaves, allow_unused=True) if result.requires_grad else (None, None)
+    for name, slope, right in zip(("descriptors", "prototypes"), grads, wanted, strict=True):
+        if slope is None or not slope.any():
+            raise WrongAnswer(f"the value is right, but no gradient reaches the {name}")
+        if not torch.isfinite(slope).all():
+            raise WrongAnswer(
+                f"the gradient to the {name} is NaN where a descriptor lies on a prototype: a root has no slope at 0. "
+                "`torch.cdist` takes care of it"
+            )
+        if not close(slope, right):
+            raise WrongAnswer(f"the value is right, but its gradient to the {name} is not: do not detach parts of it")
+
+
+def _softmin_mistakes(x: Tensor, p: Tensor, s: float, squared: bool) -> list[tuple[Tensor, str]]:
+    """What plausible mistakes give, and what to say of each."""
+    plain = (x[:, None] - p).norm(dim=2)  # (N, M)
+    used = plain**2 if squared else plain
+    logs = (-s * used).log_softmax(dim=1)
+    right = -logs.amax(dim=1)
+    return [
+        ((s * used).amin(dim=1).mean(), "this is the nearest distance alone; the logarithm of the sum is missing"),
+        ((-s * used).logsumexp(dim=1).mean(), "this is the logarithm of the sum alone; the nearest distance is "
+         "missing"),
+        (right.sum(), "you summed over descriptors; their mean is asked for"),
+        (-right.mean(), "the sign is turned round: minus the logarithm of something below 1 is above 0"),
+        (-logs.amax(dim=1).exp().mean(), "the logarithm is missing: this is minus the largest probability"),
+        (logs.amax(dim=1).exp().mean(), "this is the largest probability; minus its logarithm is asked for"),
+        (-logs.amax(dim=1).exp().mean().log(), "you took the logarithm of the mean; take the mean of logarithms"),
+        (-logs.mean(), "you took the mean over prototypes; the largest probability is asked for"),
+        (-logs.amin(dim=1).mean(), "you took the smallest probability; the largest is asked for"),
+        (-(-s * used).log_softmax(dim=0).amax(dim=1).mean(), "your probabilities sum to 1 over descriptors; they do so "
+         "over prototypes"),
+        (-logs.amax(dim=0).mean(), "you took the largest for each prototype; it is asked for each descriptor"),
+        (-(s * used).log_softmax(dim=1).amax(dim=1).mean(), "the minus is missing in the exponent: the farthest wins"),
+        (-(-s * plain).log_softmax(dim=1).amax(dim=1).mean(), "the distances are to be squared"),
+        (-(-s * plain**2).log_softmax(dim=1).amax(dim=1).mean(), "the distances are squared, and should not be"),
+        (-(-used).log_softmax(dim=1).amax(dim=1).mean(), "the inverse temperature is missing"),
+        (-(-used / s).log_softmax(dim=1).amax(dim=1).mean(), "you divided by the inverse temperature; it multiplies"),
+        (-(-((s * plain) ** 2)).log_softmax(dim=1).amax(dim=1).mean(), "you squared the inverse temperature too"),
+        (right.mean() / s, "you divided by the inverse temperature in the end; eq. 3 does not"),
+        (-(s * x @ p.T).log_softmax(dim=1).amax(dim=1).mean(), "these are dot products; eq. 3 has distances"),
+        (right.mean() / math.log(2), "the logarithm is the natural one, not to base 2"),
+        (right.amax(), "this is the worst descriptor; their mean is asked for"),
+    ]  # fmt: skip
 
 
 @verdict("that is what ten neat clusters cost, and what any other number of them costs")
