@@ -187,6 +187,8 @@ def test_a_detector_that_follows_its_spots_is_equivariant(splits: FaceSplits) ->
     errors = equivariance_error(Finder(), splits.unseen, OPTIONS, views=3)
     assert errors.shape == (15, 2)
     assert errors.max() < PIXEL
+    assert equivariance_error(Finder(), splits.unseen, OPTIONS, views=3, count=2).shape == (6, 2)
+    assert torch.equal(equivariance_error(Finder(), splits.unseen, OPTIONS, 3, count=50), errors)
 
 
 def test_a_detector_that_does_not_look_is_not(splits: FaceSplits) -> None:

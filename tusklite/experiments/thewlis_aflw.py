@@ -181,6 +181,9 @@ TABLE_4 = (
 )
 
 
+WATCHED = 200  # of one's own validation pictures: a look in the middle of training has to be short
+
+
 @dataclass(frozen=True)
 class FaceSplits:
     """Faces to learn from without labels, unseen ones to score on, and of your own those that are watched meanwhile.
@@ -262,7 +265,7 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
     def look(self, preset: AnyPreset, method: ThewlisTraining, splits: FaceSplits) -> dict[str, float]:
         """The error on held-out training faces; of your own pictures how well landmarks follow warps."""
         if preset.data.source == "folder":
-            return {} if splits.watched is None else follow_warps(preset, method.model, splits.watched)
+            return {} if splits.watched is None else follow_warps(preset, method.model, splits.watched, WATCHED)
         return held_out_error(views_of_faces(preset, method.model, splits), splits.train, preset.data.ridge)
 
     def score(self, preset: AnyPreset, method: ThewlisTraining, splits: FaceSplits, fitted: FitResult) -> Scores:
@@ -311,17 +314,20 @@ def _require_apart(unseen: FaceLandmarks, table: str) -> None:
         )
 
 
-def follow_warps(preset: AnyPreset, model: FactorizedLandmarks, faces: FaceLandmarks) -> dict[str, Any]:
+def follow_warps(
+    preset: AnyPreset, model: FactorizedLandmarks, faces: FaceLandmarks, count: int | None = None
+) -> dict[str, Any]:
     """How far landmarks are from where warps of unseen faces take them, in pixels of a view; it needs no points.
 
     Args:
         preset: its warps make the pairs of views.
         model: the detector, in evaluation mode.
         faces: unseen ones.
+        count: only the first so many.
     """
-    pixels, found = model.config.image_size / 2, landmarks_of(model, faces)
+    pixels, found = model.config.image_size / 2, landmarks_of(model, faces, count)
     figures: dict[str, Any] = {
-        "equivariance_px": pixels * equivariance_error(model, faces, preset.training).mean(),
+        "equivariance_px": pixels * equivariance_error(model, faces, preset.training, count=count).mean(),
         "nearest": mean_nearest(found),
         "spread": landmark_spread(found),
     }

@@ -58,7 +58,7 @@ def landmarks_in_views(
 
 @torch.no_grad()
 def equivariance_error(
-    model: FactorizedLandmarks, images: ImageSource, options: ThewlisOptions, views: int = 1
+    model: FactorizedLandmarks, images: ImageSource, options: ThewlisOptions, views: int = 1, count: int | None = None
 ) -> Tensor:
     """How far landmarks of a warped image are from where the warp takes those of the image.
 
@@ -67,12 +67,13 @@ def equivariance_error(
         images: unseen ones.
         options: its frames and warps make the pairs of views.
         views: pairs of each image.
+        count: only the first so many images.
 
     Returns:
         `(N views, K)` distances, in units of [-1, 1] of the views: times half the image's width, pixels.
     """
     generator, errors = torch.Generator().manual_seed(1), []
-    for part in torch.arange(len(images)).repeat(views).split(BATCH):
+    for part in torch.arange(min(count or len(images), len(images))).repeat(views).split(BATCH):
         pair = draw_views(images.scenes(part).image, model.config.image_size, options, generator)
         distance = model(pair.first).xy - pair.warp(model(pair.second).xy)
         errors.append(distance.norm(dim=-1).cpu())
