@@ -101,6 +101,12 @@ def test_the_thin_package_brings_nothing_of_the_course(thin: Path) -> None:
     assert installed.isdisjoint(COURSE_ONLY | {"mlxtend", "scikit-learn", "torchvision"})
     for name in ("matplotlib", "IPython", "papermill"):
         assert "ModuleNotFoundError" in run(thin, "-c", f"import {name}").stderr
+    lesson = run(thin, "-m", "tusklite", "run", "00")
+    kept = " ".join(f"'{name}=={importlib.metadata.version(name)}'" for name in ("torch", "numpy"))
+    assert lesson.returncode == 2
+    assert lesson.stderr == (
+        f"tusklite: lessons need ipywidgets, matplotlib; install them with `pip install ipywidgets matplotlib {kept}`\n"
+    )
 
 
 @pytest.mark.slow
