@@ -180,11 +180,7 @@ class LessonFigure(Figure):
     def _repr_png_(self) -> bytes:
         drawn, buffer = io.BytesIO(), io.BytesIO()
         self.savefig(drawn, format="png")
-        picture = Image.open(drawn).convert("RGB")  # figures are opaque
-        # 256 colours halve a notebook; they do where not one pixel changes by more than an eye can see.
-        few = picture.quantize(256, kmeans=1, dither=Image.Dither.NONE)
-        off = np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(picture)).max()
-        (few if off <= 16 else picture).save(buffer, format="png", optimize=True)
+        _few_colors(Image.open(drawn).convert("RGB")).save(buffer, format="png", optimize=True)  # figures are opaque
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, **kinds: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -253,3 +249,12 @@ def class_name(label: int | Tensor, names: Sequence[str] | None) -> str:
     if not -1 <= label <= most:
         raise ValueError(f"names: one for class {label} was asked for; allowed are classes from -1 to {most}")
     return "" if label < 0 else str(label) if names is None else names[label]
+
+
+def _few_colors(picture: Image.Image) -> Image.Image:
+    """A picture in 256 colours, which halve a notebook, if not one pixel changes by more than an eye sees; else as is."""
+    for method in (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE):
+        few = picture.quantize(256, method, kmeans=1, dither=Image.Dither.NONE)
+        if np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(picture)).max() <= 16:
+            return few
+    return picture
