@@ -252,7 +252,7 @@ def class_name(label: int | Tensor, names: Sequence[str] | None) -> str:
 
 
 def _few_colors(picture: Image.Image) -> Image.Image:
-    """A picture in 256 colours, which halve a notebook, if not one pixel changes by more than an eye sees; else as is."""
+    """A picture in 256 colours, which halve a notebook, where not one pixel changes by more than an eye sees."""
     for method in (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE):
         few = picture.quantize(256, method, kmeans=1, dither=Image.Dither.NONE)
         if np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(picture)).max() <= 16:
