@@ -160,7 +160,8 @@ def flow_strip(
     colors = PALE if labels is None else [PALETTE[kind] for kind in labels.tolist()]
     together = np.concatenate([moving.reshape(-1, 2), still])
     low, high = together.min(axis=0), together.max(axis=0)
-    middle, reach = (low + high) / 2, 0.54 * max((high - low).max(), 1e-12)
+    margin = 0.54 if labels is None else 0.6  # names stand a little outside
+    middle, reach = (low + high) / 2, margin * max((high - low).max(), 1e-12)
     side = 9.0 / min(columns, len(moving))
     figure = panel_grid(len(moving), columns, width=side, height=side + 0.22)
     dot = {"s": 7, "c": ONE, "linewidths": 0}
