@@ -106,7 +106,7 @@ def failure(
         curve.plot(steps, values, label=name, clip_on=at == len(logs) - 1, **look)
         said.append(f"“{name}” {course(steps, values)}")
     curve.set(title=title_of(symptom), xlabel="step")
-    curve.set_ylim(bottom=0)
+    curve.set_ylim(-0.06 * curve.get_ylim()[1])  # from a little below 0: the axis would hide what lies there
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower right", ncols=len(logs))
     bright, most = 100 * (to_array(heatmap) > 0.5).mean(), float(heatmap.max())
     figure.tell(

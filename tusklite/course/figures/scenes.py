@@ -9,7 +9,7 @@ from matplotlib.cm import ScalarMappable
 from torch import Tensor
 
 from tusklite.course.figures.canvas import PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
-from tusklite.course.figures.words import counted, listed, number
+from tusklite.course.figures.words import counted, listed, number, titled
 
 
 @styled
@@ -43,7 +43,7 @@ def image_grid(
         panel.show(image)
         panel.set_title(word, pad=3)
     kind = f"{'grey' if channels == 1 else 'colour'} image"
-    called = f", titled {listed([f'“{word}”' for word in words if word])}" if any(words) else ""
+    called = f", titled {titled(words)}" if any(words) else ""
     in_rows = f", {columns} in a row" if count > columns else ""
     figure.tell(f"{counted(count, kind)} of {across} x {rows} pixels{in_rows}{called}.")
     return figure

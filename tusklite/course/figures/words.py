@@ -6,6 +6,7 @@ import importlib
 import math
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
@@ -98,6 +99,17 @@ def listed(words: Iterable[object], most: int = 10) -> str:
     return " and ".join([", ".join(said[:-1]), said[-1]]) if len(said) > 1 else "".join(said)
 
 
+def titled(titles: Iterable[str]) -> str:
+    """Return titles in quotation marks; one that many share is said once.
+
+    Example:
+        >>> titled(["x", "x", "its twin", ""])
+        '“x” (2) and “its twin”'
+    """
+    counts = Counter(" ".join(title.split()) for title in titles if title)
+    return listed(f"“{title}” ({count})" if count > 1 else f"“{title}”" for title, count in counts.items())
+
+
 def span(low: float, high: float) -> str:
     """Return from where to where numbers go.
 
@@ -146,7 +158,7 @@ def describe(panels: Sequence[Axes], told: Collection[object] = ()) -> list[str]
         ...     lines = panel.plot([0, 1], [3, 5], label="cost")
         ...     text = panel.set(title="growth", xlabel="size")
         >>> describe(figure.axes)
-        ['2 panels, “growth” and “growth”: the line “cost” from 3 at 0 to 5 at 1; x: size.']
+        ['2 panels, “growth” (2): the line “cost” from 3 at 0 to 5 at 1; x: size.']
     """
     shown: dict[str, list[str]] = {}
     for panel in panels:
@@ -157,9 +169,8 @@ def describe(panels: Sequence[Axes], told: Collection[object] = ()) -> list[str]
             shown.setdefault(said, []).append(" ".join(" ".join(titles).split()))
     sentences = []
     for said, titles in shown.items():
-        named = [f"“{title}”" for title in titles if title]
-        heads = [counted(len(titles), "panel")] if len(titles) > 1 or not named else []
-        heads += [listed(named)] if named else []
+        heads = [counted(len(titles), "panel")] if len(titles) > 1 or not any(titles) else []
+        heads += [titled(titles)] if any(titles) else []
         sentences.append(f"{', '.join(heads)}: {said}.")
     return sentences
 
@@ -190,7 +201,7 @@ def _contents(panel: Axes, artists: Sequence[Artist]) -> list[str]:
     said += [f"the outline “{_label(one)}”" for one in edged if _label(one)]
     inside = {id(text) for text in (panel.title, panel._left_title, panel._right_title)}
     texts = [one.get_text() for one in artists if isinstance(one, Text) and id(one) not in inside]
-    texts = [text for text in texts if re.search(r"\S", text) and not (fresh and re.fullmatch(r"[\d.,%\s-]+", text))]
+    texts = [text for text in texts if re.search(r"[^\d.,%\s-]", text)]  # numbers stand beside what has been told
     said += [f"the words {listed(texts, most=8)}"] if texts else []
     if said:
         said += [f"{axis}: {label}" for axis, label in (("x", panel.get_xlabel()), ("y", panel.get_ylabel())) if label]
@@ -234,4 +245,4 @@ def _bars(panel: Axes, containers: Sequence[BarContainer]) -> list[str]:
     return said
 
 
-__all__ = ["TITLES", "counted", "course", "describe", "listed", "number", "span", "title_of"]
+__all__ = ["TITLES", "counted", "course", "describe", "listed", "number", "span", "title_of", "titled"]
