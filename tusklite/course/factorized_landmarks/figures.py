@@ -41,7 +41,7 @@ def landmark_colors(xy: Tensor) -> np.ndarray:
 
 @styled
 def siamese_drawing() -> LessonFigure:
-    """Draw the siamese training: two views of an image, one network, K maps, two losses (Thewlis et al. 2017, section 3).
+    """Draw siamese training: two views of an image, one network, K maps, two losses (Thewlis et al. 2017, section 3).
 
     Returns:
         The figure, one panel.
