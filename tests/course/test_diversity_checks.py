@@ -100,6 +100,10 @@ ANSWERS = {
         "neighbours in the list alone": lambda points, radius: (
             (points[:, 1:] - points[:, :-1]).norm(dim=-1) < radius
         ).sum(dim=1),
+        "use `radius`": lambda points, radius: collapsed_pairs(points, 0.35),
+        "right with radius 0.35, and wrong with radius 0.8": lambda points, radius: collapsed_pairs(
+            points, radius**1.2 * 0.35**-0.2
+        ),
         r"in image \d are .* too large by 1, everywhere": lambda points, radius: collapsed_pairs(points, radius) + 1,
         r"should have shape \(4,\), yours has \(\)": lambda points, radius: collapsed_pairs(points, radius).sum(),
     },

@@ -140,3 +140,38 @@ def test_what_a_lesson_goes_on_with_is_what_its_solutions_show(lesson, check, na
     (own,) = [node for node in shown if isinstance(node, ast.FunctionDef) and node.name == name]
     (worked,) = ast.parse(inspect.getsource(check.worked)).body
     assert [ast.unparse(line) for line in worked.body] == [ast.unparse(line) for line in own.body]
+
+
+def frozen(function, place):
+    """The same function with the number at one place always what it was in the first call."""
+    first = []
+
+    def fixed(*inputs):
+        first.append(inputs[place])
+        return function(*inputs[:place], first[0], *inputs[place + 1 :])
+
+    return fixed
+
+
+def numbers_of(check, solution):
+    """Places of the numbers among what a check hands to an answer."""
+    calls = []
+
+    def keeping(*inputs):
+        calls.append(inputs)
+        return solution(*inputs)
+
+    assert check(keeping)
+    return [place for place, value in enumerate(calls[0]) if isinstance(value, int | float)]
+
+
+NUMBERS = [
+    pytest.param(check, lesson.SOLUTIONS[name], place, id=f"{name}-{place}")
+    for lesson, check, name in CHECKS
+    for place in numbers_of(check, lesson.SOLUTIONS[name])
+]
+
+
+@pytest.mark.parametrize(("check", "solution", "place"), NUMBERS)
+def test_a_number_that_an_answer_takes_for_granted_is_missed(check, solution, place):
+    assert check(frozen(solution, place)).status == "wrong"

@@ -200,6 +200,7 @@ ANSWERS = {
         "you wiped columns only": greedy(sides=(1,)),
         "again and again, so it was not wiped .a row has W pixels": greedy(divide_by_height=True),
         "these are the smallest": lambda heatmap, k, window: greedy_maxima(-heatmap, k, window),
+        "use `k`": lambda heatmap, k, window: greedy_maxima(heatmap, 6, window),
         "the same pixel again and again": lambda heatmap, k, window: heatmap.argmax().expand(k),
         "yours are rows and columns": lambda h, k, window: torch.stack(
             [greedy_maxima(h, k, window) // h.shape[1], greedy_maxima(h, k, window) % h.shape[1]], dim=1

@@ -104,6 +104,7 @@ ANSWERS = {
         "on a rippled background: yours counts (2[1-9]|[3-9])": all_above,
         "by its own highest value": against_the_batch,
         "yours counts none": without_the_first,
+        "does not look at `least`": lambda probs, window, least: count_humps(probs, window, 0.2),
         "does not look at `window`": lambda probs, window, least: count_humps(probs, 7, least),
         "the faintest a third of the highest": lambda probs, window, least: count_humps(probs, window, 0.9),
         "a hump is one pixel": lambda probs, window, least: count_humps(probs, window, least) + 1,
@@ -129,6 +130,8 @@ ANSWERS = {
         "the share is of digits": lambda xy, truth, size, box: (
             localization(xy, truth, size, box) * truth.shape[1] / xy.shape[1]
         ),
+        "use `image_size`": lambda xy, truth, size, box: localization(xy, truth, 80, box),
+        "use `box`": lambda xy, truth, size, box: localization(xy, truth, size, 20.0),
         "you called `evaluate_detections`": by_the_package,
         "yours gives list": lambda *inputs: [1.0],
     },

@@ -54,6 +54,11 @@ def check_collapsed_pairs(collapsed_pairs: Callable[[Tensor, float], Tensor]) ->
     wrong = int((result != wanted).int().argmax())
     where = f"in image {wrong} are {int(wanted[wrong])} pairs, you count {float(result[wrong]):g}"
     compare(result, wanted, where=where, axes=("image",))
+    result = answer_tensor(collapsed_pairs, points, 0.8, shape=(4,)).double()
+    if close(result, wanted):
+        raise WrongAnswer(f"with radius 0.8 you count as many pairs as with {radius}: use `radius`")
+    wanted = torch.triu(distances < 0.8, 1).sum(dim=(1, 2)).double()
+    compare(result, wanted, where="right with radius 0.35, and wrong with radius 0.8", axes=("image",))
 
 
 @verdict("squares of m x m, summed, then the largest: and with m = 1 it is eq. 8")

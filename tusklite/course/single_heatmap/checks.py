@@ -151,9 +151,11 @@ def check_greedy_maxima(greedy_maxima: Callable[[Tensor, int, int], Tensor]) -> 
         >>> check_greedy_maxima(lambda heatmap, k, window: heatmap.flatten().topk(k).indices)
         ✘ wrong: window 5: these are the 6 largest pixels; none of them has been kept out of another's window
     """
-    for seed, window in ((0, 5), (1, 3), (2, 9)):
-        heatmap, k = _smooth(17, 23, seed).float(), 6
+    for seed, window, k in ((0, 5, 6), (1, 3, 6), (2, 9, 6), (3, 5, 4)):
+        heatmap = _smooth(17, 23, seed).float()
         result = answer(greedy_maxima, heatmap, k, window)
+        if isinstance(result, Tensor) and result.shape == (6,) != (k,):
+            raise WrongAnswer(f"asked are {k} pixels, and yours gives 6 as before: use `k`")
         if isinstance(result, Tensor) and result.shape == (k, 2):
             raise WrongAnswer("yours are rows and columns; flat positions are asked for, row * W + column")
         found = answer_tensor(lambda result=result: result, shape=(k,))

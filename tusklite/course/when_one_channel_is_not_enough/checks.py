@@ -92,6 +92,9 @@ def check_count_humps(count_humps: Callable[[Tensor, int, float], Tensor]) -> No
             raise WrongAnswer(
                 "with a window that covers the map from anywhere one maximum is left; yours does not look at `window`"
             )
+        high = answer_tensor(count_humps, probs, 7, 0.65, shape=(2, 3))
+        if not torch.equal(high.long(), wanted.clamp_max(2)):
+            raise WrongAnswer("with least = 0.65 two humps are high enough at most; yours does not look at `least`")
         return
     at = tuple((counts.long() != wanted).nonzero()[0].tolist())
     humps, yours = int(wanted[at]), int(counts[at])
@@ -174,20 +177,22 @@ def check_localization(localization: Callable[[Tensor, Tensor, int, float], floa
           "can be found, so greed is not enough")  # fmt: skip
     scenes, truth = 2 * _random(20, 9, 2, seed=5) - 1, 2 * _random(20, 9, 2, seed=6) - 1
     share(scenes.float(), truth.float(), "twenty random scenes of nine digits")
+    share(moved(6.5), digit, "an image of 160 pixels, a box 13 px beside the only digit: use `image_size`", 160)
+    share(moved(12), digit, "boxes of 40 px, one 12 px beside the only digit (IoU 0.54): use `box`", 80, 40.0)
 
 
-def _share_of(localization: Callable[..., float]) -> Callable[[Tensor, Tensor, str], None]:
+def _share_of(localization: Callable[..., float]) -> Callable[..., None]:
     """Compare a reader's share with `evaluate_detections` on one input, which has a name."""
 
-    def compare(xy: Tensor, truth: Tensor, name: str) -> None:
-        given = answer_number(localization, xy, truth, 80, 20.0)
+    def judge(xy: Tensor, truth: Tensor, name: str, image_size: int = 80, box: float = 20.0) -> None:
+        given = answer_number(localization, xy, truth, image_size, box)
         kinds = torch.zeros(xy.shape[:2], dtype=torch.int64), torch.zeros(truth.shape[:2], dtype=torch.int64)
-        sizes = {"prototypes": 1, "classes": 1, "image_size": 80, "box": 20.0}
+        sizes = {"prototypes": 1, "classes": 1, "image_size": image_size, "box": box}
         wanted = evaluate_detections(xy, kinds[0], truth, kinds[1], **sizes).localization
         if not math.isclose(given, wanted, abs_tol=1e-4):
             raise WrongAnswer(f"{name}: yours is {given:.2f}, and it is {wanted:.2f}")
 
-    return compare
+    return judge
 
 
 def _maps_with_humps(counts: Tensor) -> Tensor:
