@@ -273,6 +273,7 @@ def test_what_an_answer_prints_draws_and_sets_is_gone_with_it(check, solution, c
         sys.setrecursionlimit(sys.getrecursionlimit() + 1)
         warnings.simplefilter("ignore")
         sys.stdout = io.StringIO()
+        sys.setprofile(lambda *what: None)
         return result
 
     def state() -> list[object]:
@@ -359,6 +360,7 @@ def test_what_is_no_number_is_said(given):
         (torch.zeros(2, 3), "shape"),
         (torch.zeros(3, device="meta"), "on meta"),
         (torch.zeros(3).to_sparse(), "dense tensor of real numbers"),
+        (torch.zeros(3).half(), "yours is of type torch.float16, which has too few digits"),
         (torch.zeros(3, dtype=torch.complex64), "real numbers is asked for, yours is torch.strided of torch.complex64"),
         (torch.tensor([1.0, float("inf"), 0]), "NaN or infinite"),
         ([0, 0, 0], "a tensor is asked for, yours gives list"),
@@ -402,6 +404,7 @@ WANTED = torch.tensor([[1.0, 2.0, 4.0], [-3.0, 0.5, 7.0]])
         (-WANTED, "the sign is turned round, everywhere"),
         (-2 * WANTED, "yours is 2 times what it should be, and the sign is turned round, everywhere"),
         (WANTED.square(), "yours is the square of what it should be"),
+        (WANTED.long(), "these are whole numbers: what comes after the point is lost"),
         (WANTED.abs(), "the sizes are right, and all signs are positive"),
         (WANTED + 2, "yours is too large by 2, everywhere"),
         (WANTED - 2, "yours is too small by 2, everywhere"),

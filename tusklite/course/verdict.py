@@ -200,6 +200,10 @@ def answer_tensor(function: Callable[..., object], *inputs: object, shape: tuple
         raise WrongAnswer(f"a dense tensor of real numbers is asked for, yours is {result.layout} of {result.dtype}")
     if not torch.isfinite(result).all():
         raise WrongAnswer("the result holds NaN or infinite values")
+    if result.is_floating_point() and torch.finfo(result.dtype).bits < 32:
+        raise WrongAnswer(
+            f"yours is of type {result.dtype}, which has too few digits; stay with the type of the inputs"
+        )
     return result.detach()
 
 
@@ -262,7 +266,10 @@ def difference(result: Tensor, wanted: Tensor, tolerance: float = 1e-4, axes: tu
         >>> difference(wanted + torch.tensor([[0.0], [5.0]]), wanted, axes=("image", "point"))
         'image 0 is right, and no other'
     """
+    whole = not result.is_floating_point() and wanted.is_floating_point()
     result, wanted = result.detach().double(), wanted.detach().double()
+    if whole and any(torch.equal(result, cut) for cut in (wanted.trunc(), wanted.floor(), wanted.round())):
+        return "these are whole numbers: what comes after the point is lost"
 
     def like(other: Tensor) -> bool:
         return other.shape == result.shape and close(result, other, tolerance)
@@ -455,6 +462,8 @@ SETTINGS: tuple[tuple[Callable[[], object], Callable[[object], object]], ...] = 
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     (np.geterr, lambda errors: np.seterr(**errors)),
     (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getprofile, lambda watch: watch is sys.getprofile() or sys.setprofile(watch)),
+    (sys.gettrace, lambda watch: watch is sys.gettrace() or sys.settrace(watch)),
     (lambda: (sys.stdout, sys.stderr), lambda both: vars(sys).update(zip(("stdout", "stderr"), both, strict=True))),
     (torch.random.get_rng_state, torch.random.set_rng_state),
     (np.random.get_state, np.random.set_state),
