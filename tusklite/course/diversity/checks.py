@@ -46,7 +46,7 @@ def check_collapsed_pairs(collapsed_pairs: Callable[[Tensor, float], Tensor]) ->
     for other, reason in (
         (torch.triu(distances < radius / 2, 1), "within half the radius"),
         (torch.triu(distances < 2 * radius, 1), "within twice the radius"),
-        (torch.triu(near[:, :-1, 1:]).diagonal(dim1=1, dim2=2)[:, None], "neighbours in the list alone; each landmark "
+        (near[:, :-1, 1:].diagonal(dim1=1, dim2=2)[:, None], "neighbours in the list alone; each landmark "
          "meets all others"),
     ):  # fmt: skip
         if close(result, other.sum(dim=(1, 2)).double()):
