@@ -23,7 +23,6 @@ SILENT = (
     "04_factorized_landmarks",
     "05_when_one_channel_is_not_enough",
     "07_sparse_autoencoder",
-    "10_alternating_training",
     "11_mnist_hard",
 )
 
