@@ -22,7 +22,6 @@ SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 SILENT = (
     "04_factorized_landmarks",
     "05_when_one_channel_is_not_enough",
-    "07_sparse_autoencoder",
     "11_mnist_hard",
 )
 
