@@ -34,7 +34,15 @@ def test_an_equivalent_mutant_has_a_reason_and_is_of_a_line_that_is_there(number
         (scope,) = [node for node in ast.walk(scope) if isinstance(node, ast.ClassDef) and node.name == each]
     (function,) = [node for node in scope.body if isinstance(node, ast.FunctionDef) and node.name == name]
     function.name = "function"
-    assert entry["was"] in [line.strip() for line in ast.unparse(function).splitlines()]
+    assert as_written_here(entry["was"]) in [line.strip() for line in ast.unparse(function).splitlines()]
+
+
+def as_written_here(line: str) -> str:
+    """A line as this Python writes it: tuples had parentheses before 3.11. What is no statement by itself stays."""
+    try:
+        return ast.unparse(ast.parse(line))
+    except SyntaxError:
+        return line
 
 
 def functions(*bodies: str) -> list[ast.FunctionDef]:
