@@ -60,7 +60,7 @@ test: setup lint types  ## formatting, lint, types, tests with doctests, then ev
 	TUSKLITE_PROFILE=ci TUSKLITE_RUNS=$$(mktemp -d) $(VENV) -m pytest --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=1800 --nbval-kernel-startup-timeout=600 notebooks
 
-test-quick: setup  ## the tests that take under 10 s each, without the lessons, on JOBS=2 processors: about a minute
+test-quick: setup  ## the tests that take under 10 s each, without the lessons, on JOBS=2 processors: two to three minutes
 	MPLBACKEND=Agg $(VENV) -m pytest --numprocesses $(JOBS) -m "not slow" --ignore tests/notebooks
 
 test-oldest: $(OLDEST_READY)  ## the tests but the lessons', with the oldest versions that are allowed (OLDEST_PYTHON=python3.10)
