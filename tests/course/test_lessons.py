@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import re
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -450,6 +453,31 @@ def test_a_kernel_that_dies_leaves_a_word(tmp_path: Path) -> None:
     path = lesson(tmp_path / "07_tiny.ipynb", "import os; os._exit(1)")
     with pytest.raises(LessonFailed, match=rf"the kernel died while 07_tiny.ipynb ran, .* left is in {tmp_path}"):
         run_notebook(str(path), {}, tmp_path / "run", show_progress=False)
+
+
+def test_ctrl_c_says_nothing_of_the_kernel_that_dies_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Now and then papermill sees the kernel die first, and what waited for it is collected with its error in it."""
+    path = lesson(tmp_path / "07_tiny.ipynb")
+    waited = []
+
+    async def wait() -> None:
+        raise RuntimeError("the kernel died")
+
+    async def interrupted() -> None:
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0)
+        waited.append(weakref.ref(waiting))
+        logging.getLogger("papermill").error("the kernel died")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: asyncio.run(interrupted()))
+    with pytest.raises(KeyboardInterrupt, match="stopped; what was done is in"):
+        run_notebook(str(path), {}, tmp_path / "run", show_progress=False)
+    (waiting,) = waited
+    assert waiting() is None and not caplog.records
+    assert {logging.getLogger(name).level for name in ("papermill", "asyncio")} == {logging.NOTSET}
 
 
 @pytest.mark.parametrize("place", ["notebook", "page"])

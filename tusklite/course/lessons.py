@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import sys
 import time
@@ -197,21 +199,30 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    interrupted = False
     try:
         with _quiet_papermill():
-            papermill.execute_notebook(
-                _unbraced(lesson),
-                _unbraced(executed),
-                parameters={name: _as_lists(value) for name, value in parameters.items()},
-                kernel_name=kernel,
-                language="python",
-                progress_bar=False,
-                log_output=False,
-                cwd=str(folder),
-                start_timeout=600,
-                # Kernels speak of their transport on a reader's terminal, above all where Ctrl-C ends them.
-                extra_arguments=["--log-level=50"],
-            )
+            try:
+                papermill.execute_notebook(
+                    _unbraced(lesson),
+                    _unbraced(executed),
+                    parameters={name: _as_lists(value) for name, value in parameters.items()},
+                    kernel_name=kernel,
+                    language="python",
+                    progress_bar=False,
+                    log_output=False,
+                    cwd=str(folder),
+                    start_timeout=600,
+                    # Kernels speak of their transport on a reader's terminal, above all where Ctrl-C ends them.
+                    extra_arguments=["--log-level=50"],
+                )
+            except KeyboardInterrupt:
+                interrupted = True
+            if interrupted:
+                # What waited for the kernel says that it died once it is collected: here, where nobody has to read it,
+                # and after the `except`, which would keep it.
+                gc.collect()
+                raise KeyboardInterrupt
     except papermill.PapermillExecutionError as error:
         said = f"{error.ename}: {error.evalue}".splitlines()[0]
         raise LessonFailed(
@@ -227,16 +238,19 @@ def _execute(lesson: Path, executed: Path, parameters: Mapping[str, object], fol
 
 @contextmanager
 def _quiet_papermill() -> Iterator[None]:
-    """Papermill cannot read every line of a parameters cell, and says so; what it is given is checked before."""
-    import logging
+    """What papermill and its event loop say on the terminal comes out as an error too, or was checked before.
 
-    logger = logging.getLogger("papermill")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    Papermill cannot read every line of a parameters cell, and speaks of a kernel that dies; so does what waited for it.
+    """
+    loggers = [logging.getLogger(name) for name in ("papermill", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _as_lists(value: object) -> object:
