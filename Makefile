@@ -52,7 +52,7 @@ lab: setup  ## open a lesson in JupyterLab (LESSON=00; another number opens anot
 	@test -n "$(wildcard notebooks/$(LESSON)_*.ipynb)" || { echo "LESSON: '$(LESSON)' was given; allowed are $(sort $(foreach file,$(wildcard notebooks/*.ipynb),$(firstword $(subst _, ,$(notdir $(file))))))"; exit 1; }
 	$(VENV) -m jupyterlab $(wildcard notebooks/$(LESSON)_*.ipynb)
 
-run: setup  ## the main job: train and evaluate on MNIST-Hard in lesson 11 (PROFILE=ci takes a minute)
+run: setup  ## the main job: train and evaluate on MNIST-Hard in lesson 13 (PROFILE=ci takes a minute)
 	$(VENV) -m tusklite run mnist-hard --profile $(PROFILE)
 
 test: setup lint types  ## formatting, lint, types, tests with doctests, then every lesson and solution from top to bottom

@@ -22,14 +22,14 @@ def test_lessons_are_found_by_name_number_and_file(tmp_path: Path, monkeypatch: 
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
     monkeypatch.setattr(places, "source_root", lambda: tmp_path)
-    wanted = empty(notebooks / "11_mnist_hard.ipynb")
-    empty(notebooks / "12_tetrominoes.ipynb")
+    wanted = empty(notebooks / "13_mnist_hard.ipynb")
+    empty(notebooks / "14_tetrominoes.ipynb")
     elsewhere = empty(tmp_path / "mine.ipynb")
     monkeypatch.chdir(tmp_path / "..")  # the current folder plays no part
-    for name in ("11", "mnist-hard", "mnist_hard", "11_mnist_hard", "11_mnist_hard.ipynb", str(wanted)):
+    for name in ("13", "mnist-hard", "mnist_hard", "13_mnist_hard", "13_mnist_hard.ipynb", str(wanted)):
         assert notebook_path(name) == wanted
     assert notebook_path(str(elsewhere)) == elsewhere
-    with pytest.raises(FileNotFoundError, match=r"'faces' was given; known lessons are 11_mnist_hard, 12_tetrominoes$"):
+    with pytest.raises(FileNotFoundError, match=r"'faces' was given; known lessons are 13_mnist_hard, 14_tetrominoes$"):
         notebook_path("faces")
 
 
@@ -62,7 +62,7 @@ def test_an_installed_package_has_no_results_and_no_lessons(monkeypatch: pytest.
     with pytest.raises(FileNotFoundError, match="run from a clone"):
         results_folder()
     with pytest.raises(FileNotFoundError, match="no notebooks folder beside the package"):
-        notebook_path("11")
+        notebook_path("13")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def _full_path(named_by: str, folder: Path, given_in: str) -> Path:
 
 
 def notebook_path(name: str) -> Path:
-    """A lesson by name, number or file: "11", "11_mnist_hard", "mnist-hard" or a path.
+    """A lesson by name, number or file: "13", "13_mnist_hard", "mnist-hard" or a path.
 
     Raises:
         FileNotFoundError: no such lesson; the message lists the ones there are.

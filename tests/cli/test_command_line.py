@@ -138,7 +138,7 @@ def test_train_takes_the_words_of_run(option: str, setting: str, capsys: pytest.
         ["train"],
         ["train", "mnist-hard", "--set", "steps"],
         ["train", "mnist-hard", "--minutes", "soon"],
-        ["run", "11", "-p", "seed"],
+        ["run", "13", "-p", "seed"],
     ],
 )
 def test_what_is_no_command_is_refused_with_the_usage(words: list[str], capsys: pytest.CaptureFixture) -> None:

@@ -175,10 +175,10 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, obj
         (["04", "-p", "digits=[3, 6]", "--profile", "ci"], {"digits": [3, 6], "profile": "ci"}),
         (["01", "-p", "draws", "5"], {"draws": 5}),
         (["02", "--set", "sides=(8, 16)"], {"sides": [8, 16]}),
-        (["11", "--set", "model.stem=1", "--set", "batch=8"], {"settings": {"model.stem": 1, "schedule.batch": 8}}),
-        (["11", "-p", "settings={'stem': 1}", "-p", "schedule.seed=2"], {"seed": 2, "settings": {"model.stem": 1}}),
+        (["13", "--set", "model.stem=1", "--set", "batch=8"], {"settings": {"model.stem": 1, "schedule.batch": 8}}),
+        (["13", "-p", "settings={'stem': 1}", "-p", "schedule.seed=2"], {"seed": 2, "settings": {"model.stem": 1}}),
         (
-            ["11", "--set", "steps=7", "--set", "recluster_at=(0.6,)"],
+            ["13", "--set", "steps=7", "--set", "recluster_at=(0.6,)"],
             {"steps": 7, "settings": {"training.recluster_at": [0.6]}},
         ),
     ],
@@ -205,13 +205,13 @@ def test_every_parameter_of_a_lesson_can_be_given(
             ["01", "-p", "model.stem=1"],
             "parameters: model.stem was given; allowed for 01_thin_plate_splines are profile, s",
         ),
-        (["11", "-p", "width=1"], "width: 1 was given; allowed is a multiple of groups = 16"),
+        (["13", "-p", "width=1"], "width: 1 was given; allowed is a multiple of groups = 16"),
         (
-            ["11", "-p", "steems=1"],
-            "parameters: steems was given; allowed for 11_mnist_hard are profile, seed, device, s",
+            ["13", "-p", "steems=1"],
+            "parameters: steems was given; allowed for 13_mnist_hard are profile, seed, device, s",
         ),
-        (["11", "-p", "device=cpu:banana"], "device: 'cpu:banana' was given; allowed on this machine are auto"),
-        (["11", "-p", "batch=10000000000"], "batch: 10000000000 was given; allowed is an integer from 1 to"),
+        (["13", "-p", "device=cpu:banana"], "device: 'cpu:banana' was given; allowed on this machine are auto"),
+        (["13", "-p", "batch=10000000000"], "batch: 10000000000 was given; allowed is an integer from 1 to"),
     ],
 )
 def test_a_lesson_is_given_only_what_can_be(

@@ -1,4 +1,4 @@
-"""Each check of lesson 10 accepts the worked solution, and tells plausible mistakes apart."""
+"""Each check of lesson 11 accepts the worked solution, and tells plausible mistakes apart."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from lesson_definitions import definitions
 
 from tusklite.course import alternating_training as lesson
 
-SOLUTIONS = definitions("solutions/10_alternating_training")
-LESSON = definitions("10_alternating_training")
+SOLUTIONS = definitions("solutions/11_alternating_training")
+LESSON = definitions("11_alternating_training")
 count_the_dead, routed_loss, diagnose = (SOLUTIONS[name] for name in ("count_the_dead", "routed_loss", "diagnose"))
 
 
@@ -21,7 +21,7 @@ def even(assignment, count):
 
 
 def asking_in(order):
-    """The doctor of exercise 10.3 who asks in another order."""
+    """The doctor of exercise 11.3 who asks in another order."""
     signs = {
         "collapsed heatmap": lambda row, images, keypoints: row["collapsed_heatmaps"] > images / 2,
         "everything in one": lambda row, images, keypoints: row["largest_share"] > 0.9,

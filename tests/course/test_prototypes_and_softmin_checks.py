@@ -1,4 +1,4 @@
-"""Each check of lesson 09 accepts the worked solution, and tells plausible mistakes apart."""
+"""Each check of lesson 10 accepts the worked solution, and tells plausible mistakes apart."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from tusklite.course import prototypes_and_softmin as lesson
 from tusklite.losses import kmeans_softmin_loss
 
-SOLUTIONS = definitions("solutions/09_prototypes_and_softmin")
-LESSON = definitions("09_prototypes_and_softmin")
+SOLUTIONS = definitions("solutions/10_prototypes_and_softmin")
+LESSON = definitions("10_prototypes_and_softmin")
 neat_loss, softmin_gradient, revive = (SOLUTIONS[name] for name in ("neat_loss", "softmin_gradient", "revive"))
 softmin_loss = SOLUTIONS["softmin_loss"]
 

@@ -1,4 +1,4 @@
-"""Each check of lesson 06 accepts the worked solution, and tells plausible mistakes apart."""
+"""Each check of lesson 07 accepts the worked solution, and tells plausible mistakes apart."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from tusklite.course import single_heatmap as lesson
 from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors
 
-SOLUTIONS = definitions("solutions/06_single_heatmap")
-LESSON = definitions("06_single_heatmap")
+SOLUTIONS = definitions("solutions/07_single_heatmap")
+LESSON = definitions("07_single_heatmap")
 temperature_for_share, around = SOLUTIONS["temperature_for_share"], SOLUTIONS["around"]
 greedy_maxima, descriptor_slopes = SOLUTIONS["greedy_maxima"], SOLUTIONS["descriptor_slopes"]
 refine_above_background, suppress = SOLUTIONS["refine_above_background"], SOLUTIONS["suppress"]
@@ -264,7 +264,7 @@ def test_a_temperature_may_be_a_tensor():
 
 
 def test_the_greedy_way_finds_what_suppression_does_not():
-    """What exercise 6.2 says: just outside the window of a high hill, its slope is no maximum, and greedy takes it."""
+    """What exercise 7.2 says: just outside the window of a high hill, its slope is no maximum, and greedy takes it."""
     slope = torch.arange(9.0).flip(0)[None]
     assert greedy_maxima(slope, 2, 3).tolist() == [0, 2]
     assert local_maxima(slope, 2, 3).tolist() == [0, -1]

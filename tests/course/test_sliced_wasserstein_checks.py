@@ -1,4 +1,4 @@
-"""Each check of lesson 08 accepts the worked solution, and tells plausible mistakes apart."""
+"""Each check of lesson 09 accepts the worked solution, and tells plausible mistakes apart."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from tusklite.course import sliced_wasserstein as lesson
 from tusklite.losses import random_projections, sliced_wasserstein
 
-SOLUTIONS = definitions("solutions/08_sliced_wasserstein")
-LESSON = definitions("08_sliced_wasserstein")
+SOLUTIONS = definitions("solutions/09_sliced_wasserstein")
+LESSON = definitions("09_sliced_wasserstein")
 partners, transport_gradient = SOLUTIONS["partners"], SOLUTIONS["transport_gradient"]
 transport_1d = SOLUTIONS["transport_1d"]
 worst_direction, transport_circle = SOLUTIONS["worst_direction"], SOLUTIONS["transport_circle"]

@@ -1,4 +1,4 @@
-"""Each check of lesson 07 accepts the worked solution, and tells plausible mistakes apart."""
+"""Each check of lesson 08 accepts the worked solution, and tells plausible mistakes apart."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from tusklite.course import sparse_autoencoder as lesson
 from tusklite.ops.keypoints import splat_gaussians
 
-SOLUTIONS = definitions("solutions/07_sparse_autoencoder")
-LESSON = definitions("07_sparse_autoencoder")
+SOLUTIONS = definitions("solutions/08_sparse_autoencoder")
+LESSON = definitions("08_sparse_autoencoder")
 equal_say, keypoint_worth = SOLUTIONS["equal_say"], SOLUTIONS["keypoint_worth"]
 splat, pixels_away = SOLUTIONS["splat"], SOLUTIONS["pixels_away"]
 splat_slope, blend_with_background = SOLUTIONS["splat_slope"], SOLUTIONS["blend_with_background"]
@@ -298,7 +298,7 @@ def test_weights_may_be_tensors():
 
 
 def test_without_a_background_somebody_has_to_paint_it():
-    """What exercise 7.4 says: keypoints with low logits leave the pixel to the background, and only there can they."""
+    """What exercise 8.4 says: keypoints with low logits leave the pixel to the background, and only there can they."""
     layers = torch.tensor([[0.9, -20.0], [0.8, -20.0]]).view(1, 2, 2, 1, 1)
     image, masks = blend_with_background(layers, torch.zeros(1, 1, 1, 1))
     torch.testing.assert_close(image, torch.zeros(1, 1, 1, 1), atol=1e-6, rtol=0)

@@ -1,4 +1,4 @@
-"""Each check of lesson 05 accepts the worked solution, and tells plausible mistakes apart."""
+"""Each check of lesson 06 accepts the worked solution, and tells plausible mistakes apart."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from tusklite.course import when_one_channel_is_not_enough as lesson
 from tusklite.metrics import evaluate_detections
 
-SOLUTIONS = definitions("solutions/05_when_one_channel_is_not_enough")
-LESSON = definitions("05_when_one_channel_is_not_enough")
+SOLUTIONS = definitions("solutions/06_when_one_channel_is_not_enough")
+LESSON = definitions("06_when_one_channel_is_not_enough")
 stray, count_humps = SOLUTIONS["stray"], SOLUTIONS["count_humps"]
 ways, localization = SOLUTIONS["ways"], SOLUTIONS["localization"]
 

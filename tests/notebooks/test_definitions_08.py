@@ -1,163 +1,109 @@
-"""What lesson 08 defines, as it is stored, against the package, scipy and POT."""
+"""What lesson 08 defines, as it is stored, against the package."""
 
 from __future__ import annotations
 
-import numpy as np
-import ot
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lesson_definitions import definitions
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import wasserstein_distance
+from torch import nn
+from torchvision.models import squeezenet1_0
 
-from tusklite.losses import random_projections, sliced_wasserstein
-from tusklite.ops.prototypes import Prototypes, whole_shares
+from tusklite.losses import PerceptualLoss, background_loss, mse_loss
+from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
+from tusklite.ops.keypoints import splat_gaussians
 
-LESSON = definitions("08_sliced_wasserstein", goes_on=True)
-sizes, seeds = st.integers(1, 14), st.integers(0, 10_000)
+LESSON = definitions("08_sparse_autoencoder", goes_on=True)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=seeded(seed), dtype=torch.float64)
+def some_points(seed: int, k: int) -> torch.Tensor:
+    return 2 * torch.rand(2, k, 2, generator=seeded(seed), dtype=torch.float64) - 1
 
 
-@settings(max_examples=20)
-@given(n=sizes, seed=seeds, power=st.sampled_from([1, 2, 3]))
-def test_transport_1d_is_the_cheapest_assignment(n, seed, power):
-    x, y = normal(n, seed=seed), 2 * normal(n, seed=seed + 1)
-    costs = (x[:, None] - y).abs().pow(power).numpy()
-    cheapest = costs[linear_sum_assignment(costs)].mean()
-    np.testing.assert_allclose(LESSON["transport_1d"](x, y, power), cheapest, rtol=1e-9, atol=1e-12)
+shapes = {"k": st.integers(1, 4), "height": st.integers(1, 9), "width": st.integers(1, 9)}
 
 
-@settings(max_examples=20)
-@given(n=sizes, m=sizes, seed=seeds)
-def test_transport_uneven_is_scipys_and_pots(n, m, seed):
-    x, y = normal(n, seed=seed), normal(m, seed=seed + 1) + 0.5
-    ours = LESSON["transport_uneven"]
-    np.testing.assert_allclose(ours(x, y, power=1), wasserstein_distance(x, y), rtol=1e-9)
-    costs = (x[:, None] - y).square().numpy()
-    by_linear_program = ot.emd2(np.full(n, 1 / n), np.full(m, 1 / m), costs)
-    np.testing.assert_allclose(ours(x, y), by_linear_program, rtol=1e-7, atol=1e-12)
-    np.testing.assert_allclose(ours(x, y), sliced_wasserstein(x[:, None], y[:, None], torch.ones(1, 1).double()))
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), sigma=st.sampled_from([0.3, 1.0, 3.0]), **shapes)
+def test_both_splats_are_the_package_s(seed, k, height, width, sigma):
+    xy = some_points(seed, k)
+    package = splat_gaussians(xy, height, width, sigma)
+    for name in ("splat", "splat_word_by_word"):
+        torch.testing.assert_close(LESSON[name](xy, height, width, sigma), package, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("n", "m", "channels"), [(9, 9, 2), (20, 7, 5), (1, 4, 3)])
-def test_sliced_equals_the_package_with_its_gradient(n, m, channels):
-    x, y = normal(n, channels), normal(m, channels, seed=1)
-    directions = random_projections(11, channels, seeded(2)).double()
-    values, gradients = [], []
-    for distance in (LESSON["sliced"], sliced_wasserstein):
-        moved = x.clone().requires_grad_()
-        values.append(distance(moved, y, directions))
-        gradients.append(torch.autograd.grad(values[-1], moved)[0])
-    torch.testing.assert_close(*values)
-    torch.testing.assert_close(*gradients)
+def test_word_by_word_divides_zero_by_zero_and_the_softmax_does_not():
+    between = torch.zeros(1, 1, 2)
+    assert LESSON["splat_word_by_word"](between, 8, 8, 0.04).isnan().any()
+    torch.testing.assert_close(LESSON["splat"](between, 8, 8, 0.04), splat_gaussians(between, 8, 8, 0.04))
 
 
-@settings(max_examples=30)
-@given(weights=st.lists(st.integers(0, 40), min_size=1, max_size=9).filter(any), n=st.integers(1, 300))
-def test_counts_of_samples(weights, n):
-    weights = torch.tensor(weights).double()
-    assert torch.equal(LESSON["largest_remainders"](weights, n), whole_shares(weights, n))
-    shares = weights / weights.sum()
-    counts = LESSON["rest_to_the_last"](shares, n)
-    assert counts.sum() == n
-    assert counts[:-1].tolist() == [int(share * n) for share in shares[:-1].tolist()]
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), channels=st.integers(1, 5), **shapes)
+def test_the_weighted_sum_is_the_package_s(seed, k, height, width, channels):
+    xy, generator = some_points(seed, k), seeded(seed + 1)
+    score = torch.rand(2, k, generator=generator, dtype=torch.float64)
+    descriptors = torch.randn(2, k, channels, generator=generator, dtype=torch.float64)
+    inputs = (xy, score, descriptors, height, width, 0.8)
+    torch.testing.assert_close(LESSON["weighted_sum"](*inputs), score_weighted_sum(*inputs), atol=1e-5, rtol=1e-4)
 
 
-def test_sample_is_the_package_s_and_has_the_gradient_of_means_and_spread():
-    prototypes = Prototypes(4, 5, spread=0.3, generator=seeded())
-    prototypes.restart(prototypes.means.detach(), torch.tensor([0.5, 0.1, 0.15, 0.25]))
-    ours = LESSON["sample"](prototypes.means, prototypes.weights, 0.3, 23, seeded(1))
-    torch.testing.assert_close(ours, prototypes.sample(23, seeded(1)))
-    means, spread = prototypes.means.detach().double().requires_grad_(), torch.tensor([0.3]).double().requires_grad_()
-    target, directions = normal(9, 5, seed=2), random_projections(3, 5, seeded(3)).double()
-
-    def distance(means: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
-        drawn = LESSON["sample"](means, prototypes.weights, spread, 9, seeded(4))
-        return LESSON["sliced"](drawn, target, directions)
-
-    assert torch.autograd.gradcheck(distance, (means, spread))
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), channels=st.integers(1, 3), **shapes)
+def test_the_blend_is_the_package_s(seed, k, height, width, channels):
+    layers = 5 * torch.randn(2, k, channels + 1, height, width, generator=seeded(seed), dtype=torch.float64)
+    for ours, package in zip(LESSON["blend"](layers), alpha_blend(layers), strict=True):
+        torch.testing.assert_close(ours, package)
 
 
-@settings(max_examples=20)
-@given(n=sizes, m=sizes, seed=seeds)
-def test_transport_masses_is_pots(n, m, seed):
-    x, y, mass = normal(n, seed=seed), normal(m, seed=seed + 1), normal(n, seed=seed + 2).softmax(dim=0)
-    theirs = ot.wasserstein_1d(x.numpy(), y.numpy(), mass.numpy(), p=2)
-    np.testing.assert_allclose(LESSON["transport_masses"](x, mass, y), theirs, rtol=1e-7, atol=1e-12)
+def test_the_perceptual_distance_is_the_package_s():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 3, stride=2), nn.ReLU())
+    weights = {"1": 0.5, "3": 2.0}
+    loss = PerceptualLoss(network, list(weights), resize=None, layer_weights=list(weights.values()))
+    x, y = (torch.rand(2, 1, 12, 15, generator=seeded(seed)) for seed in (1, 2))
+    ours = LESSON["perceptual"](loss.features(x), loss.features(y), weights)
+    torch.testing.assert_close(ours, loss(x, y))
 
 
-@pytest.mark.parametrize(("n", "m"), [(7, 7), (5, 12)])
-def test_masses_have_the_right_gradient(n, m):
-    x, y, logits = normal(n).requires_grad_(), normal(m, seed=1), normal(n, seed=2).requires_grad_()
-    distance = lambda x, logits: LESSON["transport_masses"](x, logits.softmax(dim=0), y)  # noqa: E731
-    assert torch.autograd.gradcheck(distance, (x, logits))
+def test_squeezenet_sees_blue_first_and_its_weights_are_read(tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = squeezenet1_0(weights=None).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    images = torch.rand(1, 3, 40, 40, generator=seeded())
+    red, green, blue = images.split(1, dim=1)
+    bytes_ = 255 * torch.cat([blue, green, red], dim=1)
+    given_ = bytes_ - torch.tensor([104.0, 117.0, 123.0]).view(3, 1, 1)
+    seen = LESSON["squeezenet_loss"](tmp_path / "weights.pth").features(images)
+    assert list(seen) == ["layers.1", "layers.3", "layers.5"]
+    for depth, tap in ((2, "layers.1"), (4, "layers.3"), (6, "layers.5")):
+        torch.testing.assert_close(seen[tap], network.features[:depth](given_))
 
 
-@pytest.mark.parametrize(("n", "m", "epsilon"), [(6, 6, 1.0), (9, 4, 2.0)])
-def test_sinkhorn_is_pots(n, m, epsilon):
-    x, y = normal(n, 3), normal(m, 3, seed=1)
-    plan, cost = LESSON["sinkhorn"](x, y, epsilon, steps=3000)
-    costs = torch.cdist(x, y).square().numpy()
-    theirs = ot.sinkhorn(np.full(n, 1 / n), np.full(m, 1 / m), costs, epsilon, numItermax=20_000, stopThr=1e-13)
-    np.testing.assert_allclose(plan, theirs, atol=1e-8)
-    np.testing.assert_allclose(cost, (theirs * costs).sum(), rtol=1e-6)
+@pytest.mark.parametrize("sigma", [0.5, 2.0])
+def test_blurring_keeps_the_light_and_is_a_gaussian(sigma):
+    image = torch.zeros(1, 1, 31, 31)
+    image[0, 0, 15, 15] = 1.0
+    blurred = LESSON["blurred"](image, sigma)
+    torch.testing.assert_close(blurred, splat_gaussians(torch.zeros(1, 1, 2), 31, 31, sigma), atol=1e-4, rtol=1e-3)
 
 
-def test_follow_comes_to_rest_at_the_minimum():
-    start = torch.tensor([[3.0], [-2.0]])
-    frames = LESSON["follow"](lambda cloud: (cloud - 1).square().sum(), start, 200)
-    assert frames.shape == (201, 2, 1)
-    assert torch.equal(frames[0], start)
-    torch.testing.assert_close(frames[-1], torch.ones(2, 1), atol=0.05, rtol=0)
-
-
-def test_the_flow_takes_the_steps_of_the_package():
-    from tusklite.experiments import get_preset, new_training
-
-    method = new_training(get_preset("mnist-hard", "ci", prototype_steps=3, count_momentum=1.0, over_prototypes=0))
-    theirs, channels = method.model.prototypes, method.model.config.descriptor_channels
-    ours = Prototypes(len(theirs.weights), channels, spread=theirs.spread)
-    ours.load_state_dict(theirs.state_dict())
-    options = method.options
-    LESSON["descriptors"] = F.normalize(normal(50, channels).float(), dim=1)
-    rate = {"lr": options.prototype_learning_rate, "betas": (0.5, 0.999)}
-    method.prototype_steps(LESSON["descriptors"], 10**9, torch.optim.Adam([theirs.means], **rate), seeded(5))
-    optimizer, generator = torch.optim.Adam([ours.means], **rate), seeded(5)
-    for _ in range(3):
-        LESSON["pull"](ours, optimizer, options.projections, generator)
-    torch.testing.assert_close(ours.means, theirs.means)
-
-
-def test_the_life_belt_is_as_the_authors_throw_it():
-    descriptors = F.normalize(normal(40, 3).abs().float(), dim=1)
-    prototypes = Prototypes(10, 3)
-    prototypes.restart(torch.cat([torch.eye(3), -torch.ones(7, 3)]))  # nobody is near the last seven
-    LESSON["descriptors"] = descriptors
-    LESSON["with_life_belt"](prototypes)
-    means, shares, variances = prototypes.means.detach().numpy(), np.zeros(10), np.ones(10)
-    nearest = ot.dist(descriptors.numpy(), means).argmin(axis=1)
-    for mode in range(3):
-        own = descriptors.numpy()[nearest == mode]
-        shares[mode], variances[mode] = len(own) / 40, ((own - means[mode]) ** 2).mean()
-    assert shares.sum() == pytest.approx(1)
-    weights = shares + 0.01 + variances.var()
-    np.testing.assert_allclose(prototypes.weights, weights / weights.sum(), rtol=1e-5)
-
-
-def test_agreement_is_up_to_the_names():
-    LESSON["descriptors"], LESSON["digit"] = torch.eye(10), torch.arange(10).roll(3)
-    prototypes = Prototypes(10, 10)
-    prototypes.restart(torch.eye(10))
-    assert LESSON["agreement"](prototypes) == 100
-    LESSON["digit"] = torch.tensor([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])  # one prototype is left without a digit
-    assert LESSON["agreement"](prototypes) == pytest.approx(90)
+def test_the_loss_of_the_training_is_made_of_the_package_s():
+    LESSON["size"] = 24
+    model, images = LESSON["new_model"](0), torch.rand(2, 1, 24, 24, generator=seeded())
+    seen = model(images)
+    error = mse_loss(seen.reconstruction, images)
+    bright = background_loss(seen.heatmap, seen.keypoints.index, 7)
+    for background in (0.0, 0.3):
+        ours = LESSON["autoencoder_loss"](model, images, background, True)
+        torch.testing.assert_close(ours, error + background * bright)
+    points, ones = seen.keypoints.xy, torch.ones(2, 3)
+    drawn = model.to_image(model.decode(points, ones, seen.descriptors, (24, 24)))
+    torch.testing.assert_close(LESSON["autoencoder_loss"](model, images, 0.0, False), mse_loss(drawn, images))

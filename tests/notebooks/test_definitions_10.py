@@ -1,145 +1,120 @@
-"""What lesson 10 defines, as it is stored: the whole method, bit for bit the package's, in less than forty lines."""
+"""What lesson 10 defines, as it is stored, against the package."""
 
 from __future__ import annotations
 
-import ast
 import math
-from itertools import product
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lesson_definitions import definitions
-from torch import Tensor
+from scipy.special import log_softmax
 
-from tusklite.losses import kmeans_softmin_loss, sliced_wasserstein
-from tusklite.methods.base import Batch, step_generator
-from tusklite.methods.tusk.model import TUSK
-from tusklite.methods.tusk.training import TUSKOptions, TUSKTraining
+from tusklite.losses import kmeans_loss, kmeans_softmin_loss, vector_quantization_loss
+from tusklite.ops.prototypes import Prototypes
 
-STORED = Path(__file__).resolve().parents[2] / "notebooks" / "10_alternating_training.ipynb"
-CODE = [cell.source for cell in nbformat.read(STORED, as_version=4).cells if cell.cell_type == "code"]
-METHOD = ("two_views", "network_terms", "transport", "descend", "alternate")
-STEPS = 4
+LESSON = definitions("10_prototypes_and_softmin", goes_on=True)
 
 
-def lesson() -> dict[str, object]:
-    """The lesson's definitions, with the weights that its cells set."""
-    names = definitions("10_alternating_training")
-    for source in CODE:
-        if source.startswith("weights = {"):
-            exec(source, names)
-    return names
+def clouds(seed: int, n: int, m: int, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    draw = [torch.randn(size, channels, generator=generator, dtype=torch.float64) for size in (n, m)]
+    return draw[0].requires_grad_(), draw[1].requires_grad_()
 
 
-def options() -> TUSKOptions:
-    """The package's options, as the lesson's own cell states them."""
-    for source in CODE:
-        for statement in ast.parse(source).body:
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "options":
-                return eval(ast.unparse(statement.value), {"TUSKOptions": TUSKOptions})
-    raise AssertionError("the lesson states no options")
+def assert_same_gradients(ours: torch.Tensor, package: torch.Tensor, inputs: tuple[torch.Tensor, ...]) -> None:
+    torch.testing.assert_close(ours, package)
+    slopes = [torch.autograd.grad(value, inputs, retain_graph=True) for value in (ours, package)]
+    torch.testing.assert_close(*slopes)
 
 
-def scenes(step: int, batch: int = 3, height: int = 24, width: int = 28) -> Tensor:
-    return torch.rand(batch, 1, height, width, generator=torch.Generator().manual_seed(step))
+sizes = st.integers(1, 9)
 
 
-def both_ways(seed: int, **shape: object) -> tuple[TUSK, TUSK, list[dict[str, float]], list[dict[str, Tensor]]]:
-    """A network trained for some steps by the lesson and one by the package, and the terms that each of them saw."""
-    names = lesson()
-    ours, theirs = (names["new_model"](seed, **shape) for _ in range(2))
-    package = TUSKTraining(theirs, options(), STEPS, seed)
-    our_optimizers, package_optimizers = names["optimizers_of"](ours), package.optimizers()
-    rows, values = [], []
-    for step in range(STEPS):
-        rows.append(names["alternate"](ours, scenes(step), our_optimizers, step_generator(seed, step)))
-        batch = Batch(scenes(step), torch.arange(len(scenes(step))), step)
-        values.append(package.training_step(batch, package_optimizers))
-    return ours, theirs, rows, values
+@settings(max_examples=25)
+@given(
+    seed=st.integers(0, 10_000),
+    n=sizes,
+    m=sizes,
+    channels=sizes,
+    inverse_temperature=st.sampled_from([0.1, 0.625, 1.0, 30.0]),
+    squared=st.booleans(),
+)
+def test_the_soft_min_is_the_package_s_and_scipy_s(seed, n, m, channels, inverse_temperature, squared):
+    descriptors, prototypes = clouds(seed, n, m, channels)
+    ours = LESSON["softmin_loss"](descriptors, prototypes, inverse_temperature, squared)
+    package = kmeans_softmin_loss(descriptors, prototypes, inverse_temperature, squared)
+    assert_same_gradients(ours, package, (descriptors, prototypes))
+    distance = torch.cdist(descriptors, prototypes).detach().numpy() ** (2 if squared else 1)
+    assert float(ours.detach()) == pytest.approx(
+        -log_softmax(-inverse_temperature * distance, axis=1).max(axis=1).mean(), abs=1e-9
+    )
+    if not squared and inverse_temperature <= 1:
+        torch.testing.assert_close(LESSON["softmin_as_printed"](descriptors, prototypes, inverse_temperature), ours)
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-@pytest.mark.parametrize("standardize", [True, False])
-def test_the_loop_is_the_package_s_bit_for_bit(seed: int, standardize: bool) -> None:
-    ours, theirs, rows, values = both_ways(seed, standardize=standardize)
-    start = lesson()["new_model"](seed, standardize=standardize)
-    for (name, mine), package in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
-        assert torch.equal(mine, package), name
-    assert not torch.equal(ours.prototypes.means, start.prototypes.means)
-    assert not torch.equal(ours.decoder.out.weight, start.decoder.out.weight)
-    for row, value in zip(rows, values, strict=True):
-        for name in ("reconstruction", "kmeans", "heatmap_equivariance", "feature_equivariance", "background"):
-            assert row[name] == float(value[name])
-        for name in ("dead_prototypes", "collapsed_heatmaps", "border_keypoints"):
-            assert row[name] == float(value[name])
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), n=sizes, m=sizes, channels=sizes, commitment=st.sampled_from([0.0, 0.25, 2.0]))
+def test_both_rivals_are_the_package_s(seed, n, m, channels, commitment):
+    descriptors, prototypes = inputs = clouds(seed, n, m, channels)
+    assert_same_gradients(LESSON["kmeans"](*inputs), kmeans_loss(*inputs), inputs)
+    ours, our_loss = LESSON["quantize"](descriptors, prototypes, commitment)
+    package, package_loss = vector_quantization_loss(descriptors, prototypes, commitment)
+    assert_same_gradients(our_loss, package_loss, inputs)
+    torch.testing.assert_close(ours, package)
+    torch.testing.assert_close(*(torch.autograd.grad(both.square().sum(), descriptors)[0] for both in (ours, package)))
 
 
-def test_the_method_has_less_than_forty_lines() -> None:
-    functions = {node.name: node for source in CODE for node in ast.parse(source).body if hasattr(node, "name")}
-    lines = 0
-    for name in METHOD:
-        docstring, *body = functions[name].body
-        assert isinstance(docstring, ast.Expr)
-        lines += 1 + body[-1].end_lineno - body[0].lineno + 1
-    loop = next(node for node in ast.walk(functions["train"]) if isinstance(node, ast.For))
-    lines += 1 + len([line for line in loop.body if "images" in ast.unparse(line)])  # the rest of it keeps a log
-    assert 30 < lines < 40
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_the_slopes_are_the_formulas_of_the_text(p):
+    assert LESSON["slope"](p, log=True) == pytest.approx(1 - p, abs=1e-5)
+    assert LESSON["slope"](p, log=False) == pytest.approx(p * (1 - p), abs=1e-5)
 
 
-@pytest.mark.parametrize(("own_gradients", "pace"), list(product([False, True], ["one", "paced"])))
-def test_jointly_is_one_step_of_adam_on_the_sum(own_gradients: bool, pace: str) -> None:
-    names, step = lesson(), 3
-    model, oracle = names["new_model"](1), names["new_model"](1)
-    names["jointly"](model, scenes(0), names["optimizers_of"](model), step_generator(0, step), own_gradients, pace)
-
-    generator = step_generator(0, step)
-    views = names["two_views"](oracle, scenes(0), generator)
-    descriptors, means = views[-1].flatten(0, 1), oracle.prototypes.means
-    oracle.prototypes.count(descriptors.detach(), momentum=0.9)
-    terms = names["network_terms"](oracle, views, means.detach() if own_gradients else means)
-    distance = names["transport"](oracle.prototypes, descriptors.detach() if own_gradients else descriptors, generator)
-    total = sum(names["weights"][name] * term for name, term in (terms | {"sliced_wasserstein": distance}).items())
-    total.backward()
-    for name, weight in oracle.named_parameters():
-        rate = 0.05 if pace == "paced" and "prototypes" in name else 2e-3
-        expected = weight.detach() - rate * weight.grad / (weight.grad.abs() + 1e-8)  # Adam's first step
-        if "prototypes" in name:
-            expected = torch.nn.functional.normalize(expected, dim=1)
-        torch.testing.assert_close(model.get_parameter(name).detach(), expected, atol=1e-6, rtol=1e-4)
+@pytest.mark.parametrize(
+    ("count", "inverse_temperature", "squared"), [(10, 1.0, False), (10, 0.625, True), (3, 4.0, False)]
+)
+def test_the_price_of_collapse_is_the_loss_there(count, inverse_temperature, squared):
+    one = F.normalize(torch.ones(1, 5, dtype=torch.float64), dim=1)
+    prototypes = torch.cat([one, -one.expand(count - 1, -1)])
+    found = kmeans_softmin_loss(one.expand(7, -1), prototypes, inverse_temperature, squared)
+    assert LESSON["collapsed_loss"](count, inverse_temperature, squared) == pytest.approx(float(found))
 
 
-def test_transport_and_descend_are_what_they_say() -> None:
-    names = lesson()
-    prototypes, descriptors = names["new_model"](2).prototypes, torch.randn(20, 32)
-    generators = [torch.Generator().manual_seed(5) for _ in range(2)]
-    ours = names["transport"](prototypes, descriptors, generators[0])
-    rays = torch.nn.functional.normalize(torch.randn(100, 32, generator=generators[1]), dim=1)
-    wanted = sliced_wasserstein(prototypes.sample(20, generators[1]), descriptors, rays)
-    torch.testing.assert_close(ours, wanted)
-    point = torch.tensor([3.0], requires_grad=True)
-    point.grad = torch.tensor([100.0])  # what is left of an earlier step must not count
-    names["descend"](point.square().sum(), torch.optim.SGD([point], lr=0.1))
-    assert math.isclose(float(point.detach()), 3.0 - 0.1 * 6.0, rel_tol=1e-6)
+def test_the_printed_form_fails_where_the_text_says():
+    far = torch.tensor([[3.0, 0.0], [0.0, 3.0]])
+    assert math.isnan(LESSON["softmin_as_printed"](torch.zeros(1, 2), far, inverse_temperature=300.0))
+    assert float(LESSON["softmin_loss"](torch.zeros(1, 2), far, inverse_temperature=300.0)) == pytest.approx(
+        math.log(2), abs=1e-4
+    )
 
 
-def test_the_soft_min_alone_never_sees_the_transport() -> None:
-    names = lesson()
-    model, oracle = names["new_model"](3, standardize=False), names["new_model"](3, standardize=False)
-    names["softmin_alone"](model, scenes(1), names["optimizers_of"](model), step_generator(0, 0))
-    views = names["two_views"](oracle, scenes(1), step_generator(0, 0))
-    means = oracle.prototypes.means
-    (0.1 * kmeans_softmin_loss(views[-1].flatten(0, 1), means, inverse_temperature=20 / 32, squared=True)).backward()
-    expected = torch.nn.functional.normalize(means.detach() - 2e-3 * means.grad.sign(), dim=1)
-    torch.testing.assert_close(model.prototypes.means.detach(), expected, atol=1e-5, rtol=1e-4)
+def test_prototypes_follow_their_descriptors():
+    generator = torch.Generator().manual_seed(0)
+    descriptors = F.normalize(torch.randn(60, 32, generator=generator) + 3, dim=1)
+    prototypes = Prototypes(10, 32, generator=generator)
+    optimizer = torch.optim.Adam([prototypes.means], lr=0.1)
+    middle = F.normalize(descriptors.mean(dim=0), dim=0)
+    before = (prototypes.means.detach() @ middle).mean()
+    LESSON["follow"](prototypes, optimizer, descriptors, generator)
+    assert (prototypes.means.detach() @ middle).mean() > before + 0.1
+    torch.testing.assert_close(prototypes.means.detach().norm(dim=1), torch.ones(10))
+    assert float(prototypes.weights.sum()) == pytest.approx(1)
 
 
-def test_the_frame_covers_two_pixels_and_leaves_the_rest() -> None:
-    images = scenes(0)
-    framed = lesson()["framed"](images)
-    assert torch.equal(framed[..., 2:-2, 2:-2], images[..., 2:-2, 2:-2])
-    inside = torch.zeros_like(images, dtype=torch.bool)
-    inside[..., 2:-2, 2:-2] = True
-    assert (framed[~inside] == 1).all()
-    assert not (images[~inside] == 1).all()
+@pytest.mark.parametrize("kind", ["soft-min + transport", "soft-min alone", "k-means alone", "vector quantisation"])
+def test_with_transport_alone_the_prototypes_get_no_gradient(kind):
+    descriptors, prototypes = clouds(3, 20, 4, 6)
+    to_decode, loss = LESSON["clustering"](kind, descriptors, prototypes, 1.0, False)
+    assert (to_decode is descriptors) == (kind != "vector quantisation")
+    slopes = torch.autograd.grad(loss, (descriptors, prototypes), allow_unused=True)
+    assert slopes[0] is not None
+    assert (slopes[1] is None) == (kind == "soft-min + transport")
+
+
+def test_the_encoder_and_decoder_are_the_same_for_the_same_seed():
+    first, again = (LESSON["new_parts"](4) for _ in range(2))
+    for one, other in zip(first[:3], again[:3], strict=True):
+        torch.testing.assert_close(list(one.parameters()), list(other.parameters()))

@@ -1,4 +1,4 @@
-"""Checks for lesson 10: the dead counted, each gradient sent to its place, and a diagnosis from the log."""
+"""Checks for lesson 11: the dead counted, each gradient sent to its place, and a diagnosis from the log."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def _expect(diagnose: Callable, row: Mapping[str, float], images: int, keypoints
 
 
 def _disease(row: Mapping[str, float], images: int, keypoints: int) -> str:
-    """The rules of exercise 10.3."""
+    """The rules of exercise 11.3."""
     if row["collapsed_heatmaps"] > images / 2:
         return "collapsed heatmap"
     if row["largest_share"] > 0.9:

@@ -1,4 +1,4 @@
-"""Checks for lesson 09: the soft-min and its gradient, the price of neat clusters, dead prototypes brought back."""
+"""Checks for lesson 10: the soft-min and its gradient, the price of neat clusters, dead prototypes brought back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks for lesson 06: suppression, a temperature, greedy maxima, a background left out, slopes of descriptors."""
+"""Checks for lesson 07: suppression, a temperature, greedy maxima, a background left out, slopes of descriptors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks for lesson 08: transport by sorting, its plan, its gradient, the worst direction, transport round a circle."""
+"""Checks for lesson 09: transport by sorting, its plan, its gradient, the worst direction, transport round a circle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks for lesson 07: the splat and its slope, taps with an equal say, a keypoint's worth, a painted background."""
+"""Checks for lesson 08: the splat and its slope, taps with an equal say, a keypoint's worth, a painted background."""
 
 from __future__ import annotations
 

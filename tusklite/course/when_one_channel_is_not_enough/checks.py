@@ -1,4 +1,4 @@
-"""Checks for lesson 05: how far a mean strays, humps of a map, ways to tell instances apart, localisation by hand."""
+"""Checks for lesson 06: how far a mean strays, humps of a map, ways to tell instances apart, localisation by hand."""
 
 from __future__ import annotations
 
