@@ -15,6 +15,7 @@ import test_alternating_training_checks
 import test_diversity_checks
 import test_equivariance_checks
 import test_factorized_landmarks_checks
+import test_mnist_hard_checks
 import test_prototypes_and_softmin_checks
 import test_single_heatmap_checks
 import test_sliced_wasserstein_checks
@@ -39,6 +40,7 @@ LESSONS = (
     test_sliced_wasserstein_checks,
     test_prototypes_and_softmin_checks,
     test_alternating_training_checks,
+    test_mnist_hard_checks,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]
 EACH_CHECK = pytest.mark.parametrize(("lesson", "check", "name"), CHECKS, ids=[name for _, _, name in CHECKS])
@@ -99,7 +101,7 @@ def floats(values):
         elif isinstance(value, Mapping):
             yield from floats(value.values())
         elif dataclasses.is_dataclass(value):
-            yield from floats([value.control, value.weights, value.affine])
+            yield from floats([getattr(value, field.name) for field in dataclasses.fields(value)])
 
 
 @EACH_CHECK

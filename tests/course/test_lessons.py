@@ -476,7 +476,8 @@ def test_ctrl_c_says_nothing_of_the_kernel_that_dies_of_it(
     with pytest.raises(KeyboardInterrupt, match="stopped; what was done is in"):
         run_notebook(str(path), {}, tmp_path / "run", show_progress=False)
     (waiting,) = waited
-    assert waiting() is None and not caplog.records
+    assert waiting() is None
+    assert not caplog.records
     assert {logging.getLogger(name).level for name in ("papermill", "asyncio")} == {logging.NOTSET}
 
 

@@ -74,7 +74,7 @@ def test_every_parameter_can_be_set_from_the_command_line(path, caplog):
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_profiles_that_a_lesson_says_are_those_that_it_takes(path):
     lesson = nbformat.read(path, as_version=4)
-    said = re.findall(r'"(\w+)"', parameters_cell(lesson).source.splitlines()[0])
+    said = re.findall(r'"([\w-]+)"', parameters_cell(lesson).source.splitlines()[0])
     (call,) = [
         node
         for cell in code_cells(lesson)

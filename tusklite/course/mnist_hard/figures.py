@@ -1,12 +1,15 @@
-"""Scores: a confusion matrix."""
+"""Scores: a confusion matrix, and how they come with the scenes that a training has seen."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 from matplotlib.colors import PowerNorm
 from torch import Tensor
 
-from tusklite.course.figures import QUIET, LessonFigure, panel_grid, styled, to_array
-from tusklite.course.figures.words import listed
+from tusklite.course.figures import PALETTE, QUIET, LessonFigure, panel_grid, styled, to_array
+from tusklite.course.figures.words import counted, course, listed
 
 
 @styled
@@ -49,5 +52,36 @@ def confusion(counts: Tensor) -> LessonFigure:
         f"A confusion matrix of {rows} true classes. Percent that are predicted right: {listed(right, most=20)}.",
         f"The commonest mistake: {100 * float(wrong.max()):.1f}% of the {true} "
         f"{'are missed' if predicted == rows else f'are taken for {predicted}'}.",
+    )
+    return figure
+
+
+@styled
+def scores_by_scenes(runs: Mapping[str, Sequence[tuple[float, float]]]) -> LessonFigure:
+    """Draw the score of several trainings over the scenes that each had seen, counted with repeats.
+
+    Args:
+        runs: for each name, pairs of scenes seen, above 0, and share right, from 0 to 1.
+
+    Returns:
+        The figure, one panel, with a logarithmic axis of scenes.
+
+    Example:
+        >>> len(scores_by_scenes({"short": [(100, 0.1), (200, 0.4)], "long": [(100, 0.1), (9_000, 0.9)]}).axes[0].lines)
+        2
+    """
+    figure = panel_grid(1, width=5.8, height=3.0)
+    (panel,) = figure.axes
+    said = []
+    for color, (name, pairs) in zip(cycle(PALETTE), runs.items(), strict=False):
+        scenes, right = zip(*pairs, strict=True)
+        percent = [100 * share for share in right]
+        panel.plot(scenes, percent, color=color, linewidth=1.6, marker="o", markersize=3, label=name)
+        said.append(f"“{name}” {course(scenes, percent)}")
+    panel.set(xscale="log", xlabel="scenes seen", ylabel="both, %", ylim=(0, 100))
+    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.tell(
+        f"{counted(len(runs), 'line')}, percent right in place and class over scenes seen (logarithmic): "
+        f"{'; '.join(said)}."
     )
     return figure
