@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from made_up_images import MadeUpImages
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -106,25 +106,8 @@ def test_a_step_takes_the_loss_that_was_chosen(choice: str) -> None:
 # --- the frozen network ------------------------------------------------------------------------------------
 
 
-class Scenes:
-    """Six pictures."""
-
-    reads_files = False
-
-    def __init__(self) -> None:
-        self.image = torch.rand(6, 1, 16, 20, generator=torch.Generator().manual_seed(5))
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    def scenes(self, indices: Tensor) -> SimpleNamespace:
-        return SimpleNamespace(image=self.image[indices])
-
-    def describe(self) -> dict[str, str | int]:
-        return {"source": "made up"}
-
-    def identity(self) -> dict[str, object]:
-        return {"kind": "six pictures"}
+def six_images() -> MadeUpImages:
+    return MadeUpImages(torch.rand(6, 1, 16, 20, generator=torch.Generator().manual_seed(5)))
 
 
 def frozen(method: TUSKTraining) -> nn.Module:
@@ -140,7 +123,7 @@ def test_checkpoints_and_weights_hold_nothing_of_the_frozen_network(tmp_path: Pa
     network = frozen(method)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     assert len(before) >= 2
-    fit(method, Scenes(), Schedule(steps=6, batch=2, warmup=0, device="cpu"), tmp_path)
+    fit(method, six_images(), Schedule(steps=6, batch=2, warmup=0, device="cpu"), tmp_path)
     checkpoint = load_checkpoint(tmp_path)
     assert checkpoint["method"].keys() == plain.state_dict().keys()
     held = checkpoint["optimizers"]["network"]["param_groups"][0]["params"]
@@ -165,11 +148,11 @@ def test_the_gradient_goes_through_the_frozen_network_to_decoder_and_encoder() -
 def test_a_run_through_the_frozen_network_that_is_cut_off_ends_in_the_same_weights(tmp_path: Path) -> None:
     schedule = Schedule(steps=4, batch=2, warmup=0, device="cpu")
     whole = a_training()
-    fit(whole, Scenes(), schedule, tmp_path / "whole")
+    fit(whole, six_images(), schedule, tmp_path / "whole")
     for _ in range(4):
         torch.rand(7)  # whatever is drawn in between
         in_pieces = a_training()
-        fit(in_pieces, Scenes(), schedule, tmp_path / "pieces", minutes=1e-9)
+        fit(in_pieces, six_images(), schedule, tmp_path / "pieces", minutes=1e-9)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, in_pieces.state_dict()[name]), name
 

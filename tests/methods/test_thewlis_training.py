@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from made_up_images import MadeUpImages
 from torch import Tensor
 
 from tusklite import losses
@@ -130,28 +131,18 @@ def test_lower_precision_is_for_the_network_only() -> None:
 # --- runs --------------------------------------------------------------------------------------------------
 
 
-class Pictures:
+class Pictures(MadeUpImages):
     """Five pictures, which may be taken away in the middle of a run."""
 
-    reads_files = False
-
     def __init__(self, last: int = 10**9) -> None:
-        self.image, self.batches_left = pictures(5, 2, 20, 20), last
-
-    def __len__(self) -> int:
-        return len(self.image)
+        super().__init__(pictures(5, 2, 20, 20))
+        self.batches_left = last
 
     def scenes(self, indices: Tensor) -> SimpleNamespace:
         if not self.batches_left:
             raise OSError("the disk is gone")
         self.batches_left -= 1
-        return SimpleNamespace(image=self.image[indices])
-
-    def describe(self) -> dict[str, str | int]:
-        return {"source": "made up"}
-
-    def identity(self) -> dict[str, object]:
-        return {"kind": "five pictures"}
+        return super().scenes(indices)
 
 
 EIGHT = Schedule(steps=8, batch=2, warmup=2, device="cpu", log_every=1, checkpoint_every=3)

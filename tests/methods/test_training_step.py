@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import ClassVar, NamedTuple
 
 import pytest
 import torch
+from made_up_images import MadeUpImages
 from torch import Tensor, nn
 
 from tusklite.data.loader import batch_indices
@@ -19,25 +19,8 @@ from tusklite.train.loop import fit
 from tusklite.train.schedule import Schedule
 
 
-class Pictures:
-    """Seven pictures of 2 x 3 pixels."""
-
-    reads_files = False
-
-    def __init__(self) -> None:
-        self.image = torch.rand(7, 1, 2, 3, generator=torch.Generator().manual_seed(4))
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    def scenes(self, indices: Tensor) -> SimpleNamespace:
-        return SimpleNamespace(image=self.image[indices])
-
-    def describe(self) -> dict[str, str | int]:
-        return {"source": "made up"}
-
-    def identity(self) -> dict[str, object]:
-        return {"kind": "seven pictures"}
+def seven_images() -> MadeUpImages:
+    return MadeUpImages(torch.rand(7, 1, 2, 3, generator=torch.Generator().manual_seed(4)))
 
 
 @dataclass(frozen=True)
@@ -119,7 +102,7 @@ def a_line(options: LineOptions | None = None, seed: int = 3) -> LineTraining:
 
 def a_batch(step: int = 0) -> Batch:
     indices = torch.tensor([2, 6, 0, 3])
-    return Batch(Pictures().image[indices], indices, step)
+    return Batch(seven_images().image[indices], indices, step)
 
 
 def state(method: nn.Module) -> dict[str, list]:
@@ -304,7 +287,7 @@ TWENTY = Schedule(steps=20, batch=4, warmup=0, constant_until=1.0, device="cpu",
 
 def test_a_method_of_three_short_functions_trains(tmp_path: Path) -> None:
     method = a_line(LineOptions(size=0.0))
-    log = fit(method, Pictures(), TWENTY, tmp_path).log
+    log = fit(method, seven_images(), TWENTY, tmp_path).log
     assert [record["step"] for record in log] == list(range(1, 21))
     assert {record["phase"] for record in log} == {"training"}
     assert log[-1]["error"] < 0.5 * log[0]["error"]
@@ -312,7 +295,7 @@ def test_a_method_of_three_short_functions_trains(tmp_path: Path) -> None:
     optimizers = by_hand.optimizers()
     for step in range(20):
         indices = batch_indices(7, 4, step, seed=0)
-        by_hand.training_step(Batch(Pictures().image[indices], indices, step), optimizers)
+        by_hand.training_step(Batch(seven_images().image[indices], indices, step), optimizers)
     assert state(method) == state(by_hand)
 
 
@@ -320,7 +303,7 @@ def test_what_a_method_keeps_for_each_image_is_that_images_also_after_a_resume(t
     def remembering() -> Remembering:
         return new_method(lambda: Remembering(Line(LineConfig()), LineOptions(), images=7), seed=8)
 
-    whole, data = remembering(), Pictures()
+    whole, data = remembering(), seven_images()
     fit(whole, data, TWENTY, tmp_path / "whole")
     visits = torch.cat([batch_indices(7, 4, step, seed=0) for step in range(20)])
     assert torch.equal(whole.seen_so_far, torch.bincount(visits, minlength=7))
