@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tusklite.data.loader import batch_indices
 from tusklite.methods.base import Batch, FrozenNetwork, Method, NonFiniteLoss, new_method, step_generator
 from tusklite.methods.weights import KeypointModel
+from tusklite.train.checkpoints import NAME
 from tusklite.train.loop import fit
 from tusklite.train.schedule import Schedule
 
@@ -314,6 +315,20 @@ def test_what_a_method_keeps_for_each_image_is_that_images_also_after_a_resume(t
     assert done.finished
     assert state(in_pieces) == state(whole)
     assert [record["labelled"] for record in done.log][:2] == [4, 7]
+
+
+def test_a_run_of_before_a_setting_was_there_goes_on_with_its_default_alone(tmp_path: Path) -> None:
+    whole = a_line()
+    fit(whole, seven_images(), TWENTY, tmp_path / "whole")
+    fit(a_line(), seven_images(), TWENTY, tmp_path / "old", minutes=1e-9)
+    checkpoint = torch.load(tmp_path / "old" / NAME, weights_only=True)
+    del checkpoint["identity"]["method"]["training"]["size"]
+    torch.save(checkpoint, tmp_path / "old" / NAME)
+    with pytest.raises(ValueError, match=r"other settings \(method\.training\.size: 0\.5 there, 0\.7 now\)"):
+        fit(a_line(LineOptions(size=0.7)), seven_images(), TWENTY, tmp_path / "old")
+    goes_on = a_line()
+    fit(goes_on, seven_images(), TWENTY, tmp_path / "old")
+    assert state(goes_on) == state(whole)
 
 
 def test_a_methods_identity_says_kind_model_options_and_seed() -> None:

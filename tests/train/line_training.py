@@ -52,6 +52,9 @@ class Line(nn.Module):
     def identity(self) -> dict[str, object]:
         return {"rate": self.rate, "parts": (1, 2)}
 
+    def completed(self, identity: dict[str, object]) -> dict[str, object]:
+        return identity
+
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"network": torch.optim.Adam(self.parameters(), lr=self.rate)}
 

@@ -115,6 +115,19 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
             "seed": self.seed,
         }
 
+    def completed(self, identity: Mapping[str, object]) -> dict[str, object]:
+        """An identity of an earlier version, with the settings that have come since at their defaults.
+
+        Args:
+            identity: as a checkpoint holds it.
+        """
+        complete = dict(identity)
+        for part, settings in (("model", self.model.config), ("training", self.options)):
+            stated = identity.get(part)
+            if isinstance(stated, dict):
+                complete[part] = asdict(type(settings)()) | stated
+        return complete
+
     def compile_networks(self) -> None:
         """Compile the networks, where the time goes."""
         for network in self.networks():

@@ -10,7 +10,7 @@ from typing import Any
 
 from tusklite.files import read_json
 from tusklite.methods.former_names import with_present_names
-from tusklite.results.result import KEYS, Result, changed_settings, result_path
+from tusklite.results.result import KEYS, RESOLVED, Result, changed_settings, result_path
 
 CURVE = "curve"  # the one metric that is no number: how another one rose, in pairs of step and value
 _WORDS = ("experiment", "preset", "device")
@@ -79,7 +79,8 @@ def result_files(folder: Path) -> list[Path]:
 def recorded_at(folder: Path, result: Mapping[str, Any]) -> Path | None:
     """Where a result of the same settings, data and device is recorded; None where there is none.
 
-    Results of before they stated a configuration are the same where preset, seed, device, data and overrides are.
+    Results of before they stated a configuration, or of before one of its settings was there, are the same where
+    preset, seed, device, data and overrides are.
 
     Args:
         folder: of all results.
@@ -93,9 +94,21 @@ def recorded_at(folder: Path, result: Mapping[str, Any]) -> Path | None:
         return path
     for other in sorted(path.parent.glob(f"{result['preset']}-*.json")):
         known = read_result(other)
-        if "configuration" not in known and _stated(known) == _stated(result):
+        if _states_less(known, result) and _stated(known) == _stated(result):
             return other
     return None
+
+
+def _states_less(known: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether a recorded result lacks settings that have come since, and agrees on those that it states."""
+    there, now = known.get("configuration", {}), json.loads(json.dumps(result["configuration"]))
+    lacking = any(now[part].keys() - there.get(part, {}).keys() for part in now)
+    return lacking and all(
+        now.get(part, {}).get(name, value) == value
+        for part, settings in there.items()
+        for name, value in settings.items()
+        if f"{part}.{name}" not in RESOLVED
+    )
 
 
 def _stated(result: Mapping[str, Any]) -> tuple[object, ...]:

@@ -216,7 +216,10 @@ def run_identity(method: AnyTraining, data: ImageSource, schedule: Schedule) -> 
 
 def _restore(method: AnyTraining, optimizers: Optimizers, checkpoint: Record, identity: Record, run_dir: Path) -> None:
     """Put a checkpoint's state back, after making sure that it is of this run."""
-    differences = list(_differences(checkpoint["identity"], identity))
+    there = checkpoint["identity"]
+    if isinstance(there, dict) and isinstance(there.get("method"), dict):
+        there = json.loads(json.dumps(there | {"method": method.completed(there["method"])}))
+    differences = list(_differences(there, identity))
     if differences:
         raise ValueError(
             f"run_dir: {run_dir} holds a run with other settings ({'; '.join(differences)}); "
