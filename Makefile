@@ -89,7 +89,7 @@ record: setup  ## train once and record the result under results/ (SEED=0 PRESET
 record-gpu: setup  ## nine minutes of the full preset on a GPU; type it again until it says that it is done
 	$(VENV) -m tusklite train mnist-hard --preset full --minutes 9 --resume --device cuda --record
 
-departures: setup  ## train and record the lite recipe without each of its departures from the paper, in short runs
+departures: setup  ## train and record short runs of the lite recipe, each with one setting changed
 	$(VENV) -m tusklite departures
 
 results: setup  ## write the tables of recorded results into README.md

@@ -241,8 +241,8 @@ def test_departures_trains_each_one_that_is_named(
     monkeypatch.setattr(experiments, "train", train)
     monkeypatch.setattr(experiments, "recorded", lambda preset: None)
     monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path))
-    assert main(["departures", "the background term", "cross-entropy", "--seed", "2"]) == 0
-    assert [run.run_dir.name for run in runs] == ["without-the-background-term-seed2", "without-cross-entropy-seed2"]
+    assert main(["departures", "no background term", "squared error", "--seed", "2"]) == 0
+    assert [run.run_dir.name for run in runs] == ["departure-no-background-term-seed2", "departure-squared-error-seed2"]
     assert runs[0].preset.settings()["training.background"] == 0.0
     assert runs[1].preset.settings()["model.decoder_output"] == "linear"
     for run in runs:
@@ -251,7 +251,7 @@ def test_departures_trains_each_one_that_is_named(
         assert run.how["resume"]
         assert run.how["record"]
     said = capsys.readouterr().out
-    assert "without cross-entropy" in said
+    assert "squared error\n" in said
     assert f"1,000 steps in 1.5 min; everything is in {runs[1].run_dir}" in said
 
 
@@ -261,8 +261,8 @@ def test_departures_that_are_recorded_are_not_trained_again(
     monkeypatch.setenv("TUSKLITE_RESULTS", str(tmp_path))
     monkeypatch.setattr(experiments, "recorded", lambda preset: tmp_path / "there.json")
     monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained again"))
-    assert main(["departures", "cross-entropy"]) == 0
-    assert capsys.readouterr().out == f"without cross-entropy\nrecorded already: {tmp_path / 'there.json'}\n"
+    assert main(["departures", "squared error"]) == 0
+    assert capsys.readouterr().out == f"squared error\nrecorded already: {tmp_path / 'there.json'}\n"
 
 
 @pytest.mark.parametrize(
@@ -296,11 +296,11 @@ def test_a_departure_that_fails_ends_in_one_line_and_the_next_one_is_trained(
 
     monkeypatch.setattr(experiments, "train", train)
     monkeypatch.setattr(experiments, "recorded", lambda preset: None)
-    assert main(["departures", "cross-entropy", "position removal"]) == 1
+    assert main(["departures", "squared error", "no position removal"]) == 1
     output = capsys.readouterr()
     assert output.err.startswith(f"tusklite: {said}")
     assert output.err.count("\n") == 1
-    assert trained == ["without-cross-entropy-seed0", "without-position-removal-seed0"]
+    assert trained == ["departure-squared-error-seed0", "departure-no-position-removal-seed0"]
     assert "both" in output.out
 
 

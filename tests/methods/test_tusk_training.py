@@ -361,6 +361,19 @@ def test_a_neighbour_is_the_nearest_descriptor_of_the_memory() -> None:
     assert float(term) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("term", ["information", "neighbour_information"])
+def test_information_of_both_sets_is_the_sum_of_each(term: str) -> None:
+    values = {}
+    for sets in ("both", "over", "plain"):
+        options = replace(EVERYTHING, over_prototypes=0) if sets == "plain" else EVERYTHING
+        method = a_training(options if sets != "over" else replace(options, information_sets="over"))
+        method.memory = F.normalize(torch.randn(64, 8, generator=step_generator(2, 2)), dim=1)
+        method.model.prototypes.restart(F.normalize(torch.randn(3, 8, generator=step_generator(3, 3)), dim=1))
+        values[sets] = method.loss_terms(seen(method, step=0), step=0)[term].detach()
+    torch.testing.assert_close(values["both"], values["over"] + values["plain"])
+    assert values["over"] != values["plain"]
+
+
 def test_no_partners_are_read_where_no_term_compares_them() -> None:
     plain, comparing = a_training(), a_training(TUSKOptions(information=0.03))
     views = plain.two_views(IMAGES, step_generator(0, 0))
@@ -617,6 +630,8 @@ def test_what_makes_a_run_the_same_run() -> None:
         ({"background_window": 6}, ValueError, "background_window: 6 was given; allowed is an odd integer"),
         ({"warp": "gentle"}, ValueError, "warp: 'gentle' was given; allowed are 'thewlis-faces-g1', .*'tusk-mnist'"),
         ({"warp": None}, ValueError, "warp: None was given"),
+        ({"information_sets": "fine"}, ValueError, "information_sets: 'fine' was given; allowed are 'both', 'over'"),
+        ({"information_sets": "over"}, ValueError, "information_sets: 'over' was given without over_prototypes"),
     ],
 )
 def test_wrong_options_are_refused(option: dict, error: type[Exception], complaint: str) -> None:

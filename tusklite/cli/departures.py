@@ -1,4 +1,4 @@
-"""Train and record short runs of a recipe without each of its departures from the paper."""
+"""Train and record short runs of a recipe, each with one setting changed."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def act(arguments: argparse.Namespace) -> int:
         settings = {**departures.short_run, **rows[name][0], "schedule.seed": arguments.seed}
         preset = experiment.preset(departures.preset, **settings)
         prefix = "" if experiment.name == "mnist-hard" else f"{experiment.name}-"
-        run_dir = runs_folder() / f"{prefix}without-{name.replace(' ', '-')}-seed{arguments.seed}"
-        print(f"without {name}")
+        run_dir = runs_folder() / f"{prefix}departure-{name.replace(' ', '-')}-seed{arguments.seed}"
+        print(name)
         there = recorded(preset)
         if there is not None:
             print(f"recorded already: {there}")

@@ -28,8 +28,8 @@ def departures_of(experiment: str, results: Sequence[Result]) -> str:
     """What each departure of an experiment's recipe buys, or an empty text where none is measured.
 
     Example:
-        >>> departures_of("mnist-hard", []).splitlines()[0]
-        '| left out | why it is there | runs | localisation % | classification % | both % |'
+        >>> departures_of("mnist-hard", []).splitlines()[0][:57]
+        '| changed | the idea behind it | runs | localisation % | '
     """
     known = get_experiment(experiment)
     if known.departures is None:

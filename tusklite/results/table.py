@@ -97,12 +97,14 @@ class Departures:
         short_run: settings of all these runs, by name.
         rows: for each departure the settings that take it away, and why it is there.
         source: of the data that these runs are made with; any where None.
+        metrics: the figures to show; those of the experiment's table where there are none.
     """
 
     preset: str
     short_run: Mapping[str, object]
     rows: Mapping[str, tuple[Mapping[str, object], str]]
     source: str | None = None
+    metrics: Sequence[Metric] = ()
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -175,21 +177,21 @@ def departures_table(
     results: Sequence[Result],
     full_name: Callable[[str], str] = lambda name: name,
 ) -> str:
-    """What each departure of a recipe buys: a row for each one left out.
+    """What each departure of a recipe buys: a row for each one changed.
 
     Args:
         departures: of the experiment.
-        metrics: the figures to show.
+        metrics: the figures to show, where the departures name none.
         results: of the experiment.
         full_name: as for `left_out_of`.
     """
-    rows = []
+    rows, metrics = [], departures.metrics or metrics
     for left_out, (_, why) in departures.rows.items():
         runs = [result["metrics"] for result in results if left_out_of(departures, result, full_name) == left_out]
         if runs:
             figures = [metric.cell([run[metric.name] for run in runs]) for metric in metrics]
             rows.append([left_out, why, str(len(runs)), *figures])
-    return markdown_table(["left out", "why it is there", "runs", *(metric.head for metric in metrics)], rows)
+    return markdown_table(["changed", "the idea behind it", "runs", *(metric.head for metric in metrics)], rows)
 
 
 def has_marks(page: Path, name: str) -> bool:

@@ -9,6 +9,7 @@ from tusklite.geometry import WARPS
 from tusklite.ops.prototypes import MIXTURE_SHARES
 
 RECONSTRUCTION_LOSSES = ("auto", "mean-squared-error", "cross-entropy", "perceptual")
+INFORMATION_SETS = ("both", "over")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TUSKOptions:
         information: beyond the paper. Weight of the mutual information between assignments of a keypoint in two views.
         neighbour_information: beyond the paper. The same between a keypoint and its nearest neighbour in earlier
             batches.
+        information_sets: which prototypes those assignments are to: "both" sets, or the finer one alone, "over".
         inverse_temperature: multiplies the cosine before the softmax of those assignments.
         over_prototypes: beyond the paper. Size of a second, finer set of prototypes for the information terms; 0 for
             none.
@@ -83,6 +85,7 @@ class TUSKOptions:
     background_window: int = 7
     information: float = 0.0
     neighbour_information: float = 0.0
+    information_sets: str = "both"
     inverse_temperature: float = 12.5
     over_prototypes: int = 0
     over_prototype_steps: int = 2
@@ -131,6 +134,11 @@ class TUSKOptions:
             object.__setattr__(self, name, value)
         require_choice("warp", self.warp, tuple(WARPS))
         require_choice("mixture_shares", self.mixture_shares, MIXTURE_SHARES)
+        require_choice("information_sets", self.information_sets, INFORMATION_SETS)
+        if self.information_sets == "over" and not self.over_prototypes:
+            raise ValueError(
+                "information_sets: 'over' was given without over_prototypes; allowed are 'both', or a finer set as well"
+            )
         require_choice("reconstruction_loss", self.reconstruction_loss, RECONSTRUCTION_LOSSES)
         for name in ("perceptual_network", "perceptual_weights"):
             if not isinstance(getattr(self, name), str):

@@ -273,7 +273,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
             terms["kmeans"] = losses.kmeans_softmin_loss(
                 descriptors, model.prototypes.means.detach(), inverse_temperature=inverse_temperature, squared=True
             )
-        sets = [model.prototypes] if clustering else []
+        sets = [model.prototypes] if clustering and options.information_sets == "both" else []
         if self.over_prototypes is not None and step >= self._over_from:
             sets.append(self.over_prototypes)
         if partners is not None and options.information and sets:
