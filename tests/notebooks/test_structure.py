@@ -51,6 +51,14 @@ def test_opens_with_a_title_that_says_what_it_takes(lesson):
     assert all(word in first.source for word in ("**You will**", "**You need**", "**It takes**"))
 
 
+def test_the_title_has_the_number_of_the_file(lesson, path):
+    assert lesson.cells[0].source.startswith(f"# {path.stem[:2]} · ")
+
+
+def test_every_lesson_has_solutions():
+    assert [path.name for path in LESSONS] == [path.name for path in SOLUTIONS]
+
+
 def test_closes_with_further_reading(lesson):
     assert "**Further reading.**" in lesson.cells[-1].source
 
