@@ -1,4 +1,4 @@
-"""What lesson 11 defines, as it is stored: the whole method, bit for bit the package's, in less than forty lines."""
+"""What lesson 11 defines, as it is stored: the whole method, bit for bit the package's, in less than fifty lines."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tusklite.methods.tusk.training import TUSKOptions, TUSKTraining
 
 STORED = Path(__file__).resolve().parents[2] / "notebooks" / "11_alternating_training.ipynb"
 CODE = [cell.source for cell in nbformat.read(STORED, as_version=4).cells if cell.cell_type == "code"]
-METHOD = ("two_views", "network_terms", "transport", "descend", "alternate")
+METHOD = ("two_views", "network_terms", "transport", "descend", "take_turns", "alternate")
 STEPS = 4
 
 
 def lesson() -> dict[str, object]:
     """The lesson's definitions, with the weights that its cells set."""
-    names = definitions("11_alternating_training")
+    names = definitions("11_alternating_training", goes_on=True)
     for source in CODE:
         if source.startswith("weights = {"):
             exec(source, names)
@@ -76,16 +76,27 @@ def test_the_loop_is_the_package_s_bit_for_bit(seed: int, standardize: bool) -> 
             assert row[name] == float(value[name])
 
 
-def test_the_method_has_less_than_forty_lines() -> None:
-    functions = {node.name: node for source in CODE for node in ast.parse(source).body if hasattr(node, "name")}
-    lines = 0
-    for name in METHOD:
-        docstring, *body = functions[name].body
+def test_the_method_has_less_than_fifty_lines() -> None:
+    def lines(source: str, node: ast.FunctionDef) -> int:
+        docstring, *_ = node.body
         assert isinstance(docstring, ast.Expr)
-        lines += 1 + body[-1].end_lineno - body[0].lineno + 1
-    loop = next(node for node in ast.walk(functions["train"]) if isinstance(node, ast.For))
-    lines += 1 + len([line for line in loop.body if "images" in ast.unparse(line)])  # the rest of it keeps a log
-    assert 30 < lines < 40
+        whole = ast.get_source_segment(source, node).splitlines()
+        return len([line for line in whole if line.strip()]) - len(docstring.value.value.splitlines())
+
+    # The lesson itself has a stub where the reader writes the turns: there the worked solution counts.
+    solved = nbformat.read(STORED.parent / "solutions" / STORED.name, as_version=4).cells
+    sources = [*CODE, *(cell.source for cell in solved if "def take_turns" in cell.source)]
+    functions = {
+        node.name: (source, node) for source in sources for node in ast.parse(source).body if is_function(node)
+    }
+    method = sum(lines(*functions[name]) for name in METHOD)
+    loop = next(node for node in ast.walk(functions["train"][1]) if isinstance(node, ast.For))
+    method += 1 + len([line for line in loop.body if "images" in ast.unparse(line)])  # the rest of it keeps a log
+    assert 40 < method < 50
+
+
+def is_function(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef)
 
 
 @pytest.mark.parametrize(("own_gradients", "pace"), list(product([False, True], ["one", "paced"])))
@@ -124,15 +135,33 @@ def test_transport_and_descend_are_what_they_say() -> None:
     assert math.isclose(float(point.detach()), 3.0 - 0.1 * 6.0, rel_tol=1e-6)
 
 
-def test_the_soft_min_alone_never_sees_the_transport() -> None:
+@pytest.mark.parametrize("own_gradients", [False, True])
+def test_the_soft_min_alone_never_sees_the_transport(own_gradients: bool) -> None:
     names = lesson()
     model, oracle = names["new_model"](3, standardize=False), names["new_model"](3, standardize=False)
-    names["softmin_alone"](model, scenes(1), names["optimizers_of"](model), step_generator(0, 0))
+    optimizers = names["optimizers_of"](model)
+    names["softmin_alone"](model, scenes(1), optimizers, step_generator(0, 0), own_gradients=own_gradients)
     views = names["two_views"](oracle, scenes(1), step_generator(0, 0))
     means = oracle.prototypes.means
     (0.1 * kmeans_softmin_loss(views[-1].flatten(0, 1), means, inverse_temperature=20 / 32, squared=True)).backward()
-    expected = torch.nn.functional.normalize(means.detach() - 2e-3 * means.grad.sign(), dim=1)
+    moved = means.detach() if own_gradients else means.detach() - 2e-3 * means.grad.sign()  # Adam's first step
+    expected = torch.nn.functional.normalize(moved, dim=1)
     torch.testing.assert_close(model.prototypes.means.detach(), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_with_turns_the_transport_is_back() -> None:
+    names = lesson()
+    model, oracle = names["new_model"](3, standardize=False), names["new_model"](3, standardize=False)
+    optimizers = names["optimizers_of"](model)
+    way = {"turns": 3, "own_gradients": True}  # then the turns alone move the prototypes
+    names["softmin_alone"](model, scenes(1), optimizers, step_generator(0, 0), **way)
+    generator, follow = step_generator(0, 0), names["optimizers_of"](oracle)["prototypes"]
+    descriptors = names["two_views"](oracle, scenes(1), generator)[-1].flatten(0, 1).detach()
+    oracle.prototypes.count(descriptors, momentum=0.9)
+    for _ in range(3):
+        names["descend"](names["transport"](oracle.prototypes, descriptors, generator), follow)
+        oracle.prototypes.project_to_sphere()
+    torch.testing.assert_close(model.prototypes.means, oracle.prototypes.means)
 
 
 def test_the_frame_covers_two_pixels_and_leaves_the_rest() -> None:

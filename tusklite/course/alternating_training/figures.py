@@ -70,7 +70,7 @@ def failure(
         xy: (2, K, 2) keypoints in [-1, 1].
         shares: (M,) share of the descriptors that each prototype wins.
         symptom: name of a number in the logs.
-        logs: two to four logs by name, rows with "step" and the symptom; the failed one first, drawn thickest, and a
+        logs: two to five logs by name, rows with "step" and the symptom; the failed one first, drawn thickest, and a
             healthy one last, a broad band on which the cures between them, dashed, can be seen.
 
     Returns:
