@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import test_alternating_training_checks
+import test_clusters_without_labels_checks
 import test_diversity_checks
 import test_equivariance_checks
 import test_factorized_landmarks_checks
@@ -40,6 +41,7 @@ LESSONS = (
     test_sliced_wasserstein_checks,
     test_prototypes_and_softmin_checks,
     test_alternating_training_checks,
+    test_clusters_without_labels_checks,
     test_mnist_hard_checks,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]
