@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from tusklite.arguments import require_choice
@@ -73,7 +74,8 @@ def clouds(points: Tensor, labelings: Mapping[str, Tensor]) -> LessonFigure:
             look = {"color": PALETTE[label % len(PALETTE)], "marker": MARKERS[label // len(PALETTE) % len(MARKERS)]}
             panel.scatter(*own.T, s=11, linewidths=0, **look)
             middle = own[((own - own.mean(axis=0)) ** 2).sum(axis=1).argmin()]
-            panel.text(*middle, str(label + 1), fontsize=8, fontweight="bold", ha="center", va="center")
+            look = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center"}
+            panel.text(*middle, str(label + 1), path_effects=[withStroke(linewidth=2.5, foreground="white")], **look)
         panel.set(title=name, xticks=[], yticks=[], aspect="equal", frame_on=False)
         said.append(f"“{name}” {counted(len(labels.unique()), 'numbered cluster')}")
     figure.tell(f"The same {counted(len(places), 'point')} in the plane: {listed(said)}.")
