@@ -16,6 +16,7 @@ import test_clusters_without_labels_checks
 import test_diversity_checks
 import test_equivariance_checks
 import test_factorized_landmarks_checks
+import test_landmarks_on_faces_checks
 import test_mnist_hard_checks
 import test_prototypes_and_softmin_checks
 import test_single_heatmap_checks
@@ -35,6 +36,7 @@ LESSONS = (
     test_equivariance_checks,
     test_diversity_checks,
     test_factorized_landmarks_checks,
+    test_landmarks_on_faces_checks,
     test_when_one_channel_is_not_enough_checks,
     test_single_heatmap_checks,
     test_sparse_autoencoder_checks,
@@ -103,7 +105,7 @@ def floats(values):
         elif isinstance(value, Mapping):
             yield from floats(value.values())
         elif dataclasses.is_dataclass(value):
-            yield from floats([getattr(value, field.name) for field in dataclasses.fields(value)])
+            yield from floats(getattr(value, field.name) for field in dataclasses.fields(value))
 
 
 @EACH_CHECK

@@ -3,77 +3,201 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import torch
 from lesson_definitions import definitions
-from sklearn.linear_model import LinearRegression
 
 from tusklite.course import factorized_landmarks as lesson
-from tusklite.metrics import LandmarkRegressor, normalized_mean_error
+from tusklite.geometry import identity_grid, warp_images
+from tusklite.losses import (
+    diversity_loss,
+    overlap_loss,
+    point_alignment_loss,
+    probability_alignment_loss,
+    probability_alignment_loss_naive,
+)
+from tusklite.methods.thewlis.training import SiameseMaps, ThewlisTraining
+from tusklite.methods.thewlis.views import draw_views
+from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
 SOLUTIONS = definitions("solutions/04_factorized_landmarks")
 LESSON = definitions("04_factorized_landmarks")
-NAMES = ["eye_error", "pixels_off", "fit_regressor", "point_shares"]
-eye_error, pixels_off, fit_regressor, point_shares = (SOLUTIONS[name] for name in NAMES)
-
-
-def test_other_right_answers_are_done() -> None:
-    def by_scikit_learn(landmarks, points):
-        rows = LinearRegression(fit_intercept=False).fit(landmarks.flatten(1), points.flatten(1))
-        return torch.from_numpy(rows.coef_)
-
-    def by_pseudo_inverse(landmarks, points):
-        return points.flatten(1).T @ torch.linalg.pinv(landmarks.flatten(1)).T
-
-    def by_loop(weights, drop):
-        shares = torch.zeros(weights.shape[0] // 2, weights.shape[1] // 2, dtype=weights.dtype)
-        for p in range(shares.shape[0]):
-            for k in range(shares.shape[1]):
-                shares[p, k] = weights[2 * p : 2 * p + 2, 2 * k : 2 * k + 2].abs().sum()
-        shares /= shares.sum(dim=1, keepdim=True)
-        return shares * (shares >= drop)
-
-    assert lesson.check_fit_regressor(by_scikit_learn)
-    assert lesson.check_fit_regressor(by_pseudo_inverse)
-    assert lesson.check_point_shares(by_loop)
+NAMES = ["siamese_step", "pixels_off"]
+siamese_step, pixels_off = (SOLUTIONS[name] for name in NAMES)
 
 
 def distances(predicted, truth):
     return (predicted - truth).norm(dim=-1)
 
 
-def eyes(truth):
-    return distances(truth[:, 0], truth[:, 1])
+def views(images, size, g1, g2):
+    """x and its twin: `two_views` of the lesson."""
+    return SOLUTIONS["two_views"](images, size, g1, g2)
 
 
-WRONG_ERRORS = [
-    (lambda predicted, truth: eye_error(predicted, truth) / 100, "percent"),
-    (lambda predicted, truth: 50 * distances(predicted, truth).mean(dim=1), "image's width"),
-    (lambda predicted, truth: 100 * distances(predicted, truth).mean(dim=1), "divide them"),
-    (lambda predicted, truth: eye_error(predicted, truth) * eyes(truth) / eyes(truth).mean(), "its own eyes"),
-    (lambda predicted, truth: eye_error(predicted, truth) * eyes(truth) / eyes(predicted), "predicted eyes"),
-    (lambda predicted, truth: 5 * eye_error(predicted, truth), "take their mean"),
-    (
-        lambda predicted, truth: 100 * (predicted - truth).abs().mean(dim=(1, 2)) / eyes(truth),
-        "averaged |dx| and |dy|",
-    ),
-    (
-        lambda predicted, truth: 100 * (predicted - truth).abs().sum(dim=2).mean(dim=1) / eyes(truth),
-        "added |dx| and |dy|",
-    ),
-    (lambda predicted, truth: 100 * (distances(predicted, truth) ** 2).mean(dim=1) / eyes(truth) ** 2, "squares"),
-    (
-        lambda predicted, truth: 100 * (distances(predicted, truth) ** 2).mean(dim=1).sqrt() / eyes(truth),
-        "root of the mean square",
-    ),
-    (lambda predicted, truth: eye_error(predicted, truth) + 1, "too large by 1, everywhere"),
-    (lambda predicted, truth: 100 * distances(predicted, truth)[:, 2:].mean(dim=1) / eyes(truth), "left the eyes out"),
-    (lambda predicted, truth: 100 * distances(predicted, truth).amax(dim=1) / eyes(truth), "the worst point"),
-    (lambda predicted, truth: eye_error(predicted, truth) / eyes(truth), "the square of the distance between the eyes"),
-    (lambda predicted, truth: eye_error(predicted, truth).mean().expand(len(truth)), "all faces get the same error"),
-    (lambda predicted, truth: 100 * normalized_mean_error(predicted, truth, per_image=True), "you called"),
-    (lambda predicted, truth: eye_error(predicted, truth).sqrt() + 1, "6 of 6 numbers are off"),
-    (lambda predicted, truth: eye_error(predicted, truth).mean(), "shape"),
+def a_step(see=views, soften=spatial_softmax, grid=None, align=None, spread=None, add=None):
+    """A training step with some of its parts exchanged."""
+
+    def step(network, images, size, g1, g2, options):
+        probs, twins = (soften(network(view)) for view in see(images, size, g1, g2))
+        taken = (grid or of_g2)(g1, g2, probs)
+        follow = (align or probability_alignment_loss)(probs, twins, taken)
+        apart = (spread or both)(probs, twins, options.pool)
+        return (add or weighted)(follow, apart, options.alignment, options.diversity), follow, apart
+
+    return step
+
+
+def of_g2(g1, g2, probs):
+    return g2.grid(*probs.shape[2:])
+
+
+def pixels(probs):
+    """(B, h w, 2) places of a map's pixels."""
+    return identity_grid(*probs.shape[2:]).view(1, -1, 2).expand(len(probs), -1, -1)
+
+
+def as_grid(places, probs):
+    return places.view(len(probs), *probs.shape[2:], 2)
+
+
+def both(probs, twins, pool):
+    return diversity_loss(probs, pool) + diversity_loss(twins, pool)
+
+
+def weighted(follow, apart, alignment, diversity):
+    return alignment * follow + diversity * apart
+
+
+def twin_of_x(images, size, g1, g2):
+    x, _ = views(images, size, g1, g2)
+    return x, warp_images(x, g2.grid(size, size), padding_mode="reflection")
+
+
+def without_g1(images, size, g1, g2):
+    return views(images, size, g1, g2)[0], warp_images(images, g2.grid(size, size), padding_mode="reflection")
+
+
+def x_as_it_is(images, size, g1, g2):
+    still = identity_grid(size, size).expand(len(images), -1, -1, -1)
+    return [warp_images(images, grid, padding_mode="reflection") for grid in (still, g2.grid(size, size))]
+
+
+def of_points(network, images, size, g1, g2, options):
+    probs, twins = (spatial_softmax(network(view)) for view in views(images, size, g1, g2))
+    follow = point_alignment_loss(soft_argmax(probs), soft_argmax(twins), g2)
+    apart = both(probs, twins, options.pool)
+    return weighted(follow, apart, options.alignment, options.diversity), follow, apart
+
+
+def by_the_package(network, images, size, g1, g2, options):
+    probs, twins = (spatial_softmax(network(view)) for view in views(images, size, g1, g2))
+    terms = ThewlisTraining.loss_terms(SimpleNamespace(options=options), SiameseMaps(probs, twins, g2), 0)
+    return weighted(*terms.values(), options.alignment, options.diversity), *terms.values()
+
+
+def views_by_the_package(network, images, size, g1, g2, options):
+    draw_views(images, size, options, torch.Generator().manual_seed(0))
+    return siamese_step(network, images, size, g1, g2, options)
+
+
+def stopping(which):
+    """A step through whose view number `which` no gradient comes."""
+
+    def soften(scores, seen=[]):  # noqa: B006
+        seen.append(None)
+        maps = spatial_softmax(scores)
+        return maps.detach() if (len(seen) - 1) % 2 == which else maps
+
+    return a_step(soften=soften)
+
+
+def changed(change):
+    """The right step, with its three numbers changed."""
+    return lambda *given: change(*siamese_step(*given))
+
+
+def test_other_right_steps_are_done() -> None:
+    assert lesson.check_siamese_step(a_step())
+    assert lesson.check_siamese_step(a_step(align=probability_alignment_loss_naive))
+    assert lesson.check_siamese_step(changed(lambda *three: list(three)))
+
+    def over_flat_maps(scores):
+        return scores.flatten(2).softmax(dim=2).view_as(scores)
+
+    assert lesson.check_siamese_step(a_step(soften=over_flat_maps))
+
+
+WRONG_STEPS = [
+    (a_step(align=lambda p, q, grid: probability_alignment_loss(q, p, grid)), "the twin's maps come second"),
+    (a_step(grid=lambda g1, g2, p: as_grid(g2.invert_points(pixels(p)), p)), "you took the inverse of g2"),
+    (a_step(grid=lambda g1, g2, p: as_grid(pixels(p), p)), "as if the twin were not warped"),
+    (a_step(grid=lambda g1, g2, p: g1.grid(*p.shape[2:])), "the grid is that of g1"),
+    (a_step(grid=lambda g1, g2, p: as_grid(g1(g2(pixels(p))), p)), "g1 is in the grid as well"),
+    (of_points, "this is eq. 5"),
+    (a_step(soften=lambda scores: scores), "the maps are scores"),
+    (a_step(soften=lambda scores: scores.softmax(dim=1)), "over the landmarks of a pixel"),
+    (a_step(soften=lambda scores: scores.softmax(dim=-1)), "over each row of a map"),
+    (a_step(soften=lambda scores: scores.softmax(dim=2)), "over each column of a map"),
+    (a_step(soften=lambda scores: scores.flatten(1).softmax(dim=1).view_as(scores)), "all maps of an image at once"),
+    (a_step(soften=torch.sigmoid), "a sigmoid"),
+    (a_step(soften=lambda scores: spatial_softmax(spatial_softmax(scores))), "softmax of a softmax"),
+    (a_step(see=lambda *given: 2 * [views(*given)[0]]), "the network sees x twice"),
+    (a_step(see=lambda *given: 2 * [views(*given)[1]]), "the network sees the twin twice"),
+    (a_step(see=lambda images, size, g1, g2: views(images, size, g2, g1)), "the warps are exchanged"),
+    (a_step(see=x_as_it_is), "x is the image as it is"),
+    (a_step(see=without_g1), "the twin is made of the image, without g1"),
+    (a_step(see=twin_of_x), "blurred already"),
+    (a_step(spread=lambda p, q, pool: diversity_loss(p, pool)), "the diversity of x alone; eq. 9 adds"),
+    (a_step(spread=lambda p, q, pool: diversity_loss(q, pool)), "the diversity of the twin alone; eq. 9 adds"),
+    (a_step(spread=lambda p, q, pool: diversity_loss(torch.cat([p, q]), pool)), "the mean of both views"),
+    (a_step(spread=lambda p, q, pool: -both(p, q, pool)), "the sign of the diversity"),
+    (a_step(spread=lambda p, q, pool: diversity_loss(p, pool) - diversity_loss(q, pool)), "is taken away"),
+    (a_step(spread=lambda p, q, pool: both(p, q, 1)), "eq. 8 pixel by pixel"),
+    (a_step(spread=lambda p, q, pool: overlap_loss(p) + overlap_loss(q)), "this is eq. 7"),
+    (a_step(spread=lambda p, q, pool: diversity_loss((p + q) / 2, pool)), "the mean of both maps"),
+    (a_step(add=lambda follow, apart, a, d: a * follow - d * apart), "the sign: you reward maps that overlap"),
+    (a_step(add=lambda follow, apart, a, d: d * apart - a * follow), "you reward landmarks that do not follow"),
+    (a_step(add=lambda follow, apart, a, d: a * follow), "the total lacks the diversity"),
+    (a_step(add=lambda follow, apart, a, d: d * apart), "the total lacks the alignment"),
+    (a_step(add=lambda follow, apart, a, d: d * follow + a * apart), "the weights are exchanged"),
+    (a_step(add=lambda follow, apart, a, d: follow + apart), "the total lacks the weights"),
+    (a_step(add=lambda follow, apart, a, d: follow + d * apart), "lacks the weight of the alignment"),
+    (a_step(add=lambda follow, apart, a, d: a * follow + apart), "lacks the weight of the diversity"),
+    (a_step(add=lambda follow, apart, a, d: a * (follow + d * apart)), "the alignment multiplies the diversity"),
+    (a_step(add=lambda follow, apart, a, d: d * (a * follow + apart)), "the diversity multiplies the alignment"),
+    (a_step(add=lambda follow, apart, a, d: 2 * weighted(follow, apart, a, d)), "both terms are right"),
+    (changed(lambda total, follow, apart: (total, apart, follow)), "the order: first the total"),
+    (changed(lambda total, follow, apart: (total, total - 2 * apart, apart)), "the alignment: at"),
+    (changed(lambda total, follow, apart: (total, follow, 3 * apart)), "the diversity: yours is 3 times"),
+    (changed(lambda total, follow, apart: total), "this is one number; asked are three"),
+    (changed(lambda total, follow, apart: (total, follow)), "three numbers are asked for"),
+    (changed(lambda total, follow, apart: (float(total.detach()), follow, apart)), "a number of Python's"),
+    (changed(lambda total, follow, apart: (total[None], follow, apart)), "the total: the result should have shape"),
+    (changed(lambda total, follow, apart: (total.detach(), follow, apart)), "no gradient reaches the network"),
+    (stopping(1), "no gradient comes through the twin"),
+    (stopping(0), "no gradient comes through the x"),
+    (by_the_package, "you called `loss_terms`"),
+    (views_by_the_package, "you called `draw_views`"),
+]
+
+
+def with_weights(which):
+    """The right step, which logs a term with its weight."""
+
+    def step(network, images, size, g1, g2, options):
+        total, follow, apart = siamese_step(network, images, size, g1, g2, options)
+        if which == "alignment":
+            return total, options.alignment * follow, apart
+        return total, follow, options.diversity * apart
+
+    return step
+
+
+WRONG_STEPS += [
+    (with_weights("alignment"), "the alignment has its weight already"),
+    (with_weights("diversity"), "the diversity has its weight already"),
 ]
 
 
@@ -94,120 +218,12 @@ WRONG_DISTANCES = [
 ]
 
 
-def with_bias(landmarks, points):
-    x, y = landmarks.flatten(1), points.flatten(1)
-    return torch.linalg.lstsq(x - x.mean(dim=0), y - y.mean(dim=0)).solution.T
-
-
-def axis_by_axis(landmarks, points):
-    weights = landmarks.new_zeros(2 * points.shape[1], 2 * landmarks.shape[1])
-    for axis in range(2):
-        weights[axis::2, axis::2] = torch.linalg.lstsq(landmarks[..., axis], points[..., axis]).solution.T
-    return weights
-
-
-def damped(landmarks, points):
-    x, y = landmarks.flatten(1), points.flatten(1)
-    return torch.linalg.solve(x.T @ x + torch.eye(x.shape[1]), x.T @ y).T
-
-
-def halves_of_rows(landmarks, points):
-    return torch.linalg.lstsq(landmarks.mT.flatten(1), points.mT.flatten(1)).solution.T
-
-
-def coordinate_by_coordinate(landmarks, points):
-    x, y = landmarks.flatten(1), points.flatten(1)
-    return (x.T @ y / x.square().sum(dim=0)[:, None]).T
-
-
-def not_the_smallest(landmarks, points):
-    if len(landmarks) >= 8:
-        return fit_regressor(landmarks, points)
-    padded = torch.cat([landmarks.flatten(1), torch.eye(8, dtype=landmarks.dtype)[:5]])
-    wanted = torch.cat([points.flatten(1), torch.ones(5, 6, dtype=landmarks.dtype)])
-    return torch.linalg.solve(padded, wanted).T
-
-
-def gives_up_on_few(landmarks, points):
-    return fit_regressor(landmarks, points) * (1.0 if len(landmarks) >= 8 else 0.0)
-
-
-WRONG_REGRESSORS = [
-    (with_bias, "with a bias"),
-    (axis_by_axis, "x and y apart"),
-    (lambda landmarks, points: fit_regressor(landmarks, points).T, "transpose"),
-    (lambda landmarks, points: points.flatten(1).T @ landmarks.flatten(1), "(xᵀx)⁻¹"),
-    (lambda landmarks, points: fit_regressor(points, landmarks).T, "the other way"),
-    (damped, "with 1 added to the diagonal"),
-    (halves_of_rows, "you took all x before all y"),
-    (coordinate_by_coordinate, "you fitted each coordinate of a landmark alone"),
-    (lambda landmarks, points: fit_regressor(landmarks, points - points.mean(dim=0)), "you centred the points"),
-    (lambda landmarks, points: LandmarkRegressor(ridge=0).fit(landmarks, points).coef_, "you called `fit`"),
-    (lambda landmarks, points: fit_regressor(landmarks, points).exp(), "mean squared error"),
-    (not_the_smallest, "a smaller W"),
-    (gives_up_on_few, "yours is off by"),
-    (lambda landmarks, points: fit_regressor(landmarks, points)[:, :-1], "shape"),
-]
-
-
-def summed(weights):
-    return weights.view(weights.shape[0] // 2, 2, -1, 2).abs().sum(dim=(1, 3))
-
-
-def dropped(shares, drop):
-    return shares.where(shares >= drop, 0.0)
-
-
-def signed(weights, drop):
-    sums = weights.view(weights.shape[0] // 2, 2, -1, 2).sum(dim=(1, 3)).abs()
-    return dropped(sums / sums.sum(dim=1, keepdim=True), drop)
-
-
-def halves(weights, drop):
-    sums = weights.view(2, weights.shape[0] // 2, 2, -1).abs().sum(dim=(0, 2))
-    return dropped(sums / sums.sum(dim=1, keepdim=True), drop)
-
-
-def x_alone(weights, drop):
-    sums = weights[::2].view(weights.shape[0] // 2, -1, 2).abs().sum(dim=2)
-    return dropped(sums / sums.sum(dim=1, keepdim=True), drop)
-
-
-def divided_anew(weights, drop):
-    shares = point_shares(weights, drop)
-    return shares / shares.sum(dim=1, keepdim=True)
-
-
-def by_the_package(weights, drop):
-    regressor = LandmarkRegressor()
-    regressor.coef_ = weights
-    return regressor.landmark_shares(drop)
-
-
-WRONG_SHARES = [
-    (lambda weights, drop: summed(weights), "divide them by their sum"),
-    (signed, "weights cancel"),
-    (halves, "the layout"),
-    (x_alone, "x alone"),
-    (lambda weights, drop: summed(weights) / summed(weights).norm(dim=1, keepdim=True), "sum of squares"),
-    (lambda weights, drop: dropped(summed(weights) / summed(weights).sum(dim=0), drop), "over points"),
-    (lambda weights, drop: summed(weights) / summed(weights).amax(dim=1, keepdim=True), "the largest"),
-    (divided_anew, "divided anew"),
-    (lambda weights, drop: point_shares(weights, 0.0), "still there"),
-    (lambda weights, drop: point_shares(weights, drop) + 0.01, "with drop 0.0: yours is too large by 0.01"),
-    (by_the_package, "you called `landmark_shares`"),
-    (lambda weights, drop: weights.abs(), "shape"),
-]
-
-
 def by_words(wrong):
     return {re.escape(words): attempt for attempt, words in wrong}
 
 
 ANSWERS = {
-    lesson.check_eye_error: by_words(WRONG_ERRORS),
+    lesson.check_siamese_step: by_words(WRONG_STEPS),
     lesson.check_pixels_off: by_words(WRONG_DISTANCES),
-    lesson.check_fit_regressor: by_words(WRONG_REGRESSORS),
-    lesson.check_point_shares: by_words(WRONG_SHARES),
 }
 EXERCISES = {getattr(lesson, f"check_{name}"): name for name in NAMES}

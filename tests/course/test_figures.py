@@ -17,8 +17,8 @@ from scipy.spatial.distance import cdist
 
 from tusklite.course import (
     alternating_training,
-    factorized_landmarks,
     figures,
+    landmarks_on_faces,
     single_heatmap,
     sparse_autoencoder,
     thin_plate_splines,
@@ -336,10 +336,8 @@ PICTURES = {
     figures.heatmap_on_image: lambda picture: figures.heatmap_on_image(picture, MAPS[:1]),
     figures.detections: lambda picture: figures.detections(picture[None], XY[None]),
     thin_plate_splines.moved_control_points: lambda picture: thin_plate_splines.moved_control_points(picture, XY, XY),
-    factorized_landmarks.landmark_gallery: lambda picture: factorized_landmarks.landmark_gallery(
-        picture[None], XY[None]
-    ),
-    factorized_landmarks.landmark_shares: lambda picture: factorized_landmarks.landmark_shares(
+    figures.landmark_gallery: lambda picture: figures.landmark_gallery(picture[None], XY[None]),
+    landmarks_on_faces.landmark_shares: lambda picture: landmarks_on_faces.landmark_shares(
         picture[None], XY[None], XY[None, :1], torch.ones(1, 4)
     ),
     when_one_channel_is_not_enough.humps: lambda picture: when_one_channel_is_not_enough.humps(
@@ -375,7 +373,7 @@ def test_pictures_in_other_units_are_refused(draw, spoil, message):
 
 
 def test_no_figure_that_is_given_pictures_is_missing_above():
-    lessons = (alternating_training, factorized_landmarks, single_heatmap, sparse_autoencoder, thin_plate_splines)
+    lessons = (alternating_training, landmarks_on_faces, single_heatmap, sparse_autoencoder, thin_plate_splines)
     given = {"image", "images", "copies", "rows"}
     for room in (figures, when_one_channel_is_not_enough, *lessons):
         for name in room.__all__:

@@ -10,8 +10,7 @@ import torch
 from matplotlib.colors import to_rgb
 
 from tusklite.course import alternating_training, figures
-from tusklite.course.factorized_landmarks import landmark_gallery
-from tusklite.course.factorized_landmarks.figures import landmark_colors
+from tusklite.course.figures.landmarks import landmark_colors, landmark_gallery
 
 # What is left of linear red, green and blue, by Machado, Oliveira and Fernandes (2009), at severity 1.0.
 SIGHT = {

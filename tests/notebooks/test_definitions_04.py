@@ -1,15 +1,11 @@
-"""What lesson 04 defines, as it is stored, against the package and scikit-learn."""
+"""What lesson 04 defines, as it is stored, against the package."""
 
 from __future__ import annotations
 
-import itertools
-
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lesson_definitions import definitions
-from sklearn.linear_model import LinearRegression
 
 from tusklite.experiments import get_preset, new_training
 from tusklite.geometry import WARPS, random_tps
@@ -17,9 +13,9 @@ from tusklite.methods.base import Batch, step_generator
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
 from tusklite.nets.landmark_net import LandmarkNet
-from tusklite.ops.keypoints import spatial_softmax
 
 LESSON = definitions("04_factorized_landmarks")
+GOES_ON = definitions("04_factorized_landmarks", goes_on=True)
 
 
 @settings(max_examples=5, deadline=None)
@@ -59,34 +55,40 @@ def test_two_views_are_the_package_s(seed, size):
 
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 1000), alignment=st.floats(0.0, 500.0), diversity=st.floats(0.0, 500.0))
-def test_the_loss_is_what_a_training_step_minimises(seed, alignment, diversity):
+def test_the_worked_step_is_what_a_training_step_minimises(seed, alignment, diversity):
     settings = {"alignment": alignment, "diversity": diversity, "widths": (2, 2, 2, 2, 2), "image_size": 36}
     training = new_training(get_preset("thewlis-digits", "ci", seed=seed, device="cpu", **settings)).train()
     images = torch.rand(3, 1, 45, 45, generator=torch.Generator().manual_seed(seed))
-    views = draw_views(images, 36, training.options, step_generator(seed, 4))
-    probs = spatial_softmax(training.model.network(torch.cat([views.first, views.second])))
-    ours = LESSON["landmark_loss"](*probs.chunk(2), views.warp, alignment, diversity, training.options.pool)
+    warps = GOES_ON["two_warps"](3, training.options, step_generator(seed, 4))
+    total, follow, apart = GOES_ON["siamese_step"](training.model.network, images, 36, *warps, training.options)
     terms = training.training_step(Batch(images, torch.arange(len(images)), 4), training.optimizers())
-    expected = alignment * terms["alignment"] + diversity * terms["diversity"]
-    torch.testing.assert_close(ours.detach(), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(follow.detach(), terms["alignment"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(apart.detach(), terms["diversity"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(total.detach(), alignment * follow.detach() + diversity * apart.detach())
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_landmarks_are_chosen_one_by_one_and_the_best_each_time(seed):
-    generator = torch.Generator().manual_seed(seed)
-    landmarks = torch.randn(60, 5, 2, generator=generator, dtype=torch.float64)
-    points = landmarks[:, [4, 1]] + 0.5 * torch.randn(60, 2, 2, generator=generator, dtype=torch.float64)
+def test_training_by_the_step_ends_in_the_weights_that_the_package_s_training_ends_in():
+    preset = get_preset("thewlis-digits", "ci", device="cpu", widths=(2, 2, 2, 2, 2), image_size=36)
+    package, plain = new_training(preset), new_training(preset)
+    own = GOES_ON["OwnTraining"](plain.model, plain.options, plain.seed)
+    generator = torch.Generator().manual_seed(0)
+    optimizers = [training.train().optimizers() for training in (package, own)]
+    for step in range(4):
+        batch = Batch(torch.rand(4, 1, 45, 45, generator=generator), torch.arange(4), step)
+        for training, moved in zip((package, own), optimizers, strict=True):
+            training.training_step(batch, moved)
+    for name, weight in package.state_dict().items():
+        torch.testing.assert_close(own.state_dict()[name], weight, rtol=1e-5, atol=1e-6)
+    untrained = new_training(preset).state_dict()
+    assert any(not torch.equal(weight, untrained[name]) for name, weight in own.state_dict().items())
 
-    def error(chosen):
-        x, y = landmarks[:, list(chosen)].flatten(1), points.flatten(1)
-        predicted = torch.from_numpy(LinearRegression(fit_intercept=False).fit(x, y).predict(x))
-        return float((predicted - y).view(60, 2, 2).norm(dim=-1).mean())
 
-    order = LESSON["choose_landmarks"](landmarks, points, 3)
-    assert len(set(order)) == 3
-    assert set(order[:2]) == {1, 4} == set(min(itertools.combinations(range(5), 2), key=error))
-    assert order[0] == min(range(5), key=lambda k: error([k]))
-    assert order[2] == min({0, 2, 3}, key=lambda k: error([*order[:2], k]))
+def test_the_centre_of_the_ink_is_the_mean_of_its_pixels():
+    images = torch.zeros(2, 1, 4, 6)
+    images[0, 0, 1, 2] = 1.0
+    images[1, 0, 0, [0, 5]] = torch.tensor([3.0, 1.0])
+    expected = torch.tensor([[[-1 / 6, -0.25]], [[-5 / 6 + 10 / 6 / 4, -0.75]]])
+    torch.testing.assert_close(LESSON["ink"](images), expected)
 
 
 def test_digit_presets_are_the_profile_s():

@@ -20,7 +20,7 @@ SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 # Executed before figures said in words what they show. Whoever executes one of these anew takes it off the list.
 SILENT = (
-    "04_factorized_landmarks",
+    "05_landmarks_on_faces",
     "06_when_one_channel_is_not_enough",
     "13_mnist_hard",
 )

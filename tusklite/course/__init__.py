@@ -11,6 +11,7 @@ __all__ = [
     "equivariance",
     "factorized_landmarks",
     "figures",
+    "landmarks_on_faces",
     "mnist_hard",
     "prototypes_and_softmin",
     "single_heatmap",

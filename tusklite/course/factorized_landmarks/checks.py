@@ -1,71 +1,298 @@
-"""Checks for lesson 04: the error on faces, how well landmarks follow a warp, a regressor without bias, shares."""
+"""Checks for lesson 04: the training step, and how well landmarks follow a warp."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, compare, verdict, without
-from tusklite.geometry import WARPS, ThinPlateSpline, random_tps
-from tusklite.metrics import LandmarkRegressor, normalized_mean_error
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, compare, difference, verdict, without
+from tusklite.geometry import WARPS, ThinPlateSpline, identity_grid, random_tps, warp_images
+from tusklite.losses import diversity_loss, overlap_loss, point_alignment_loss, probability_alignment_loss
+from tusklite.methods.base import Method
+from tusklite.methods.thewlis.options import ThewlisOptions
+from tusklite.methods.thewlis.training import ThewlisTraining
+from tusklite.methods.thewlis.views import draw_views
+from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
 
-@verdict("points are measured against the eyes of their own face")
-def check_eye_error(eye_error: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Check `eye_error(predicted, truth) -> (N,)`, in percent; points 0 and 1 are the eyes.
+def two_views(images: Tensor, size: int, first: ThinPlateSpline, second: ThinPlateSpline) -> list[Tensor]:
+    """x = I ∘ first and x' = x ∘ second, (B, C, size, size) each, as the lesson makes them."""
+    pixels = identity_grid(size, size, images.device).view(1, -1, 2).expand(len(images), -1, -1)
+    grids = (first(pixels), first(second(pixels)))
+    return [warp_images(images, grid.view(-1, size, size, 2), padding_mode="reflection") for grid in grids]
+
+
+def _siamese_step(
+    network: nn.Module, images: Tensor, size: int, g1: ThinPlateSpline, g2: ThinPlateSpline, options: ThewlisOptions
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Equation 9 of a batch, without weight decay; and its two terms without their weights, for the log."""
+    x, twin = two_views(images, size, g1, g2)
+    probs, warped_probs = spatial_softmax(network(torch.cat([x, twin]))).chunk(2)
+    alignment = probability_alignment_loss(probs, warped_probs, g2.grid(*warped_probs.shape[2:]))
+    diversity = diversity_loss(probs, options.pool) + diversity_loss(warped_probs, options.pool)
+    return options.alignment * alignment + options.diversity * diversity, alignment, diversity
+
+
+@verdict("two views, one network, maps that add up to 1, and both losses with their weights", worked=_siamese_step)
+def check_siamese_step(
+    siamese_step: Callable[
+        [nn.Module, Tensor, int, ThinPlateSpline, ThinPlateSpline, ThewlisOptions], tuple[Tensor, Tensor, Tensor]
+    ],
+) -> None:
+    """Check `siamese_step(network, images, size, g1, g2, options) -> total, alignment, diversity`.
 
     Example:
-        >>> def eye_error(predicted, truth):
-        ...     return 100 * (predicted - truth).norm(dim=-1).mean(dim=1) / 2
-        >>> check_eye_error(eye_error)
-        ✘ wrong: on six faces: you divided by the image's width; divide by the distance between the face's own eyes
+        >>> def siamese_step(network, images, size, g1, g2, options):
+        ...     x, twin = two_views(images, size, g1, g2)
+        ...     probs, warped_probs = spatial_softmax(network(x)), spatial_softmax(network(twin))
+        ...     alignment = probability_alignment_loss(probs, warped_probs, g2.grid(*probs.shape[2:]))
+        ...     diversity = diversity_loss(probs, options.pool) + diversity_loss(warped_probs, options.pool)
+        ...     return options.alignment * alignment - options.diversity * diversity, alignment, diversity
+        >>> check_siamese_step(siamese_step)
+        ✘ wrong: views of 12 px: the sign: you reward maps that overlap; eq. 8 is 0 where none do, so it is added
     """
-    own = "it is the package's answer; write the distances and their mean"
-    eye_error = without(eye_error, {normalized_mean_error: own})
-    truth = _uniform(6, 5, seed=1)
-    predicted = truth + 0.2 * _uniform(6, 5, seed=2)
-    result = answer_tensor(eye_error, predicted, truth, shape=(6,))
-    wanted = 100 * normalized_mean_error(predicted, truth, per_image=True)
-    between = (truth[:, 0] - truth[:, 1]).norm(dim=-1)
-    distances = (predicted - truth).norm(dim=-1)  # (6, 5)
-    wrong_eyes = (predicted[:, 0] - predicted[:, 1]).norm(dim=-1)
-    along = (predicted - truth).abs()  # (6, 5, 2)
-    for other, reason in (
-        (wanted / 100, "the fraction, and the papers print percent"),
+    own = "it is the package's answer; write the step"
+    package = (ThewlisTraining.see, ThewlisTraining.loss_terms, Method.training_step, draw_views)
+    siamese_step = without(siamese_step, dict.fromkeys(package, own))
+    generator = torch.Generator().manual_seed(10)
+    for size, pool, alignment, diversity in ((12, 2, 3.0, 0.5), (16, 4, 0.7, 2.0)):
+        network = _Network(generator)
+        images = torch.rand(3, 1, 14, 14, generator=generator)
+        g1, g2 = (random_tps(3, WARPS[f"thewlis-mnist-{which}"], generator) for which in ("g1", "g2"))
+        options = ThewlisOptions(alignment=alignment, diversity=diversity, pool=pool)
+        given = _Given(network, images, size, g1, g2, options)
+        where = f"views of {size} px: "
+        try:
+            result = _three(answer(siamese_step, *given))
+            _refuse_step([part.detach() for part in result], given)
+            _refuse_slope(result[0], given)
+        except WrongAnswer as error:
+            raise WrongAnswer(f"{where}{error}") from None
+
+
+class _Network(nn.Module):
+    """A network without layers that look at the whole batch: one pass over both views or two give the same."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(2 * torch.randn(3, 1, 4, 4, generator=generator))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, 1, H, W) to scores (B, 3, H / 2, W / 2)."""
+        return F.conv2d(images, self.weight, stride=2, padding=1)
+
+    def __deepcopy__(self, memo: dict) -> _Network:
+        """The same one: an answer gets copies of its inputs, and the check asks for the slope of this weight."""
+        return self
+
+
+class _Given(NamedTuple):
+    """What a training step is given."""
+
+    network: nn.Module
+    images: Tensor
+    size: int
+    g1: ThinPlateSpline
+    g2: ThinPlateSpline
+    options: ThewlisOptions
+
+
+def _three(result: object) -> tuple[Tensor, Tensor, Tensor]:
+    """The three numbers that a step gives."""
+    if isinstance(result, Tensor) and result.dim() == 0:
+        raise WrongAnswer("this is one number; asked are three: the total, the alignment, the diversity")
+    if not isinstance(result, tuple | list) or len(result) != 3:
+        many = f"{len(result)} values" if isinstance(result, tuple | list) else f"type {type(result).__name__}"
+        raise WrongAnswer(f"three numbers are asked for: total, alignment, diversity; yours gives {many}")
+    for name, part in zip(("total", "alignment", "diversity"), result, strict=True):
+        if isinstance(part, int | float):
+            raise WrongAnswer(f"the {name} is a number of Python's, without a gradient; leave it a tensor")
+        try:
+            answer_tensor(lambda part=part: part, shape=())  # type: ignore[misc]
+        except WrongAnswer as error:
+            raise WrongAnswer(f"the {name}: {error}") from None
+    total, alignment, diversity = result
+    return total, alignment, diversity
+
+
+def _refuse_step(result: list[Tensor], given: _Given) -> None:
+    """Refuse three numbers that are not those of eq. 9, by their cause."""
+    options, grid_of = given.options, _grids(given)
+    scores = [given.network(view).detach() for view in two_views(given.images, given.size, given.g1, given.g2)]
+    probs, twins = map(spatial_softmax, scores)
+    follow, apart = _terms(probs, twins, grid_of["g2"], options.pool)
+    wanted = [options.alignment * follow + options.diversity * apart, follow, apart]
+    if all(map(close, result, wanted)):
+        return
+    total, alignment, diversity = result
+    if close(alignment, apart) and close(diversity, follow):
+        raise WrongAnswer("the order: first the total, then the alignment, then the diversity")
+    for maps, reason in _other_maps(scores, given):
+        terms = _terms(*maps, grid_of["g2"], options.pool)
+        if close(alignment, terms[0]) and close(diversity, terms[1]):
+            raise WrongAnswer(reason)
+    if not close(alignment, follow):
+        if close(alignment, options.alignment * follow):
+            raise WrongAnswer("the alignment has its weight already; for the log it is asked for without")
+        for other, reason in _other_alignments(probs, twins, grid_of, given.g2):
+            if close(alignment, other):
+                raise WrongAnswer(reason)
+        raise WrongAnswer(f"the alignment: {difference(alignment, follow)}")
+    if not close(diversity, apart):
+        if close(diversity, options.diversity * apart):
+            raise WrongAnswer("the diversity has its weight already; for the log it is asked for without")
+        for other, reason in _other_diversities(probs, twins, options.pool):
+            if close(diversity, other):
+                raise WrongAnswer(reason)
+        raise WrongAnswer(f"the diversity: {difference(diversity, apart)}")
+    a, d = options.alignment, options.diversity
+    mistakes = (
+        (a * follow - d * apart, "the sign: you reward maps that overlap; eq. 8 is 0 where none do, so it is added"),
+        (-a * follow + d * apart, "the sign: you reward landmarks that do not follow; the alignment is added"),
+        (a * follow, "the total lacks the diversity: all landmarks would fall into one place"),
+        (d * apart, "the total lacks the alignment: nothing asks landmarks to follow the warp"),
+        (d * follow + a * apart, "the weights are exchanged: `options.alignment` belongs to eq. 6"),
+        (follow + apart, "the total lacks the weights, `options.alignment` and `options.diversity`"),
+        (follow + d * apart, "the total lacks the weight of the alignment, `options.alignment`"),
+        (a * follow + apart, "the total lacks the weight of the diversity, `options.diversity`"),
+        (a * (follow + d * apart), "the brackets: the weight of the alignment multiplies the diversity as well"),
+        (d * (a * follow + apart), "the brackets: the weight of the diversity multiplies the alignment as well"),
+        (a * follow + d * diversity_loss(probs, options.pool), "the total has the diversity of x alone"),
+        (a * follow + d * diversity_loss(twins, options.pool), "the total has the diversity of the twin alone"),
+    )
+    for other, reason in mistakes:
+        if close(total, other):
+            raise WrongAnswer(reason)
+    raise WrongAnswer(f"both terms are right, the total is not: {difference(total, wanted[0])}")
+
+
+def _terms(probs: Tensor, twins: Tensor, grid: Tensor, pool: int) -> tuple[Tensor, Tensor]:
+    """Eq. 6, and eq. 8 of both views."""
+    follow = probability_alignment_loss(probs, twins, grid)
+    return follow, diversity_loss(probs, pool) + diversity_loss(twins, pool)
+
+
+def _grids(given: _Given) -> dict[str, Tensor]:
+    """Where the pixels of the maps go, by what takes them there: (B, h, w, 2) each."""
+    side, batch = given.size // 2, len(given.images)
+    pixels = identity_grid(side, side).view(1, -1, 2).expand(batch, -1, -1)
+    moved = {
+        "nothing": pixels,
+        "g1": given.g1(pixels),
+        "g2": given.g2(pixels),
+        "both": given.g1(given.g2(pixels)),
+        "back": given.g2.invert_points(pixels, tolerance=1e-3),
+    }
+    return {name: places.reshape(batch, side, side, 2) for name, places in moved.items()}
+
+
+def _other_maps(scores: list[Tensor], given: _Given) -> Iterator[tuple[list[Tensor], str]]:
+    """What plausible mistakes make of the maps of both views, before any loss."""
+    across = "the softmax goes over {}; it goes over all pixels of a map, so that each map adds up to 1"
+    yield scores, "the maps are scores; without a softmax they are no probabilities"
+    yield [part.softmax(dim=1) for part in scores], across.format("the landmarks of a pixel")
+    yield [part.softmax(dim=3) for part in scores], across.format("each row of a map")
+    yield [part.softmax(dim=2) for part in scores], across.format("each column of a map")
+    whole = [part.flatten(1).softmax(dim=1).view_as(part) for part in scores]
+    yield whole, across.format("all maps of an image at once")
+    yield [part.sigmoid() for part in scores], "a sigmoid says of each pixel yes or no; the maps need a softmax"
+    yield [spatial_softmax(spatial_softmax(part)) for part in scores], "you took the softmax of a softmax"
+    probs, twins = map(spatial_softmax, scores)
+    yield [probs, probs], "the network sees x twice; the second time it sees the twin"
+    yield [twins, twins], "the network sees the twin twice; the first time it sees x"
+    none = _standing_still(len(given.images))
+    for first, second, reason in (
+        (given.g2, given.g1, "the warps are exchanged: g1 makes x of the image, g2 the twin of x"),
+        (none, given.g2, "x is the image as it is: g1 is left out"),
+    ):
+        views = two_views(given.images, given.size, first, second)
+        yield [spatial_softmax(given.network(view).detach()) for view in views], reason
+    x, _ = two_views(given.images, given.size, given.g1, given.g2)
+    _, plain = two_views(given.images, given.size, none, given.g2)
+    twice = warp_images(x, given.g2.grid(given.size, given.size), padding_mode="reflection")
+    for twin, reason in (
+        (plain, "the twin is made of the image, without g1; it is x that g2 warps"),
         (
-            50 * distances.mean(dim=1),
-            "you divided by the image's width; divide by the distance between the face's own eyes",
-        ),
-        (100 * distances.mean(dim=1), "these are distances; divide them by the distance between the face's eyes"),
-        (
-            100 * distances.mean(dim=1) / between.mean(),
-            "you divided by the mean over faces; each face has its own eyes",
-        ),
-        (
-            100 * distances.mean(dim=1) / wrong_eyes,
-            "you took the predicted eyes as the measure; take the annotated ones",
-        ),
-        (100 * distances.sum(dim=1) / between, "you added the points' distances up; take their mean"),
-        (100 * along.mean(dim=(1, 2)) / between, "you averaged |dx| and |dy|; a distance is the root of dx² + dy²"),
-        (100 * along.sum(dim=2).mean(dim=1) / between, "you added |dx| and |dy|; a distance is the root of dx² + dy²"),
-        (100 * (distances**2).mean(dim=1) / between**2, "these are squares; the error is a mean of distances"),
-        (100 * (distances**2).mean(dim=1) / between, "these are squares; the error is a mean of distances"),
-        (
-            100 * (distances**2).mean(dim=1).sqrt() / between,
-            "you took the root of the mean square, not the mean distance",
+            twice,
+            "the twin is sampled from x, which is blurred already; `two_views` samples both from the image",
         ),
     ):
-        if close(result, other):
-            raise WrongAnswer(f"on six faces: {reason}")
-    mistakes = [
-        (100 * distances[:, 2:].mean(dim=1) / between, "you left the eyes out; they are points like the others"),
-        (100 * distances.amax(dim=1) / between, "this is the worst point; asked is the mean over points"),
-        (100 * distances.mean(dim=1) / between.square(), "you divided by the square of the distance between the eyes"),
-        (wanted.mean().expand_as(wanted), "all faces get the same error; take the mean over the points of each face"),
-    ]
-    compare(result, wanted, mistakes, "on six faces", axes=("face",))
+        yield [spatial_softmax(given.network(view).detach()) for view in (x, twin)], reason
+
+
+def _standing_still(batch: int) -> ThinPlateSpline:
+    """Warps that leave every point where it is."""
+    affine = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).expand(batch, -1, -1)
+    return ThinPlateSpline(torch.zeros(batch, 1, 2), torch.zeros(batch, 1, 2), affine)
+
+
+def _other_alignments(
+    probs: Tensor, twins: Tensor, grids: dict[str, Tensor], g2: ThinPlateSpline
+) -> Iterator[tuple[Tensor, str]]:
+    """What plausible mistakes make of eq. 6, from the right maps."""
+    yield (
+        probability_alignment_loss(twins, probs, grids["g2"]),
+        "the direction: g2 takes pixels of the twin to x, so the twin's maps come second, after those of x",
+    )
+    for name, reason in (
+        ("nothing", "the maps are compared place by place, as if the twin were not warped; eq. 6 needs the grid of g2"),
+        ("g1", "the grid is that of g1; it is g2 that leads from the twin to x"),
+        ("both", "g1 is in the grid as well; the network sees x, and g2 alone leads from the twin to x"),
+        ("back", "the direction: you took the inverse of g2; g2 itself leads from the twin to x"),
+    ):
+        yield probability_alignment_loss(probs, twins, grids[name]), reason
+    points = point_alignment_loss(soft_argmax(probs), soft_argmax(twins), g2)
+    yield points, "this is eq. 5, of points; asked is eq. 6, of whole maps"
+
+
+def _other_diversities(probs: Tensor, twins: Tensor, pool: int) -> Iterator[tuple[Tensor, str]]:
+    """What plausible mistakes make of eq. 8 for both views, from the right maps."""
+    first, second = diversity_loss(probs, pool), diversity_loss(twins, pool)
+    yield first, "this is the diversity of x alone; eq. 9 adds that of the twin"
+    yield second, "this is the diversity of the twin alone; eq. 9 adds that of x"
+    yield (first + second) / 2, "this is the mean of both views; eq. 9 adds their diversities"
+    yield -(first + second), "the sign of the diversity: eq. 8 is 0 where no maps overlap, and it is to be lessened"
+    yield first - second, "the diversity of the twin is taken away; eq. 9 adds it"
+    yield (
+        diversity_loss(probs) + diversity_loss(twins),
+        "this is eq. 8 pixel by pixel; its squares have a side of `options.pool`",
+    )
+    yield (
+        overlap_loss(probs) + overlap_loss(twins),
+        "this is eq. 7, the overlap of pairs; asked is eq. 8, over squares of `options.pool`",
+    )
+    yield diversity_loss((probs + twins) / 2, pool), "you took the diversity of the mean of both maps; it is one a view"
+
+
+def _refuse_slope(total: Tensor, given: _Given) -> None:
+    """Refuse a total of the right size that does not move the network as it should."""
+    (weight,) = given.network.parameters()
+    if not total.requires_grad:
+        raise WrongAnswer("the total is right, but no gradient reaches the network: nothing may be detached on the way")
+
+    def slope(value: Tensor) -> Tensor:
+        (found,) = torch.autograd.grad(value, weight, allow_unused=True)
+        return torch.zeros_like(weight) if found is None else found
+
+    def stopped(first: bool, second: bool) -> Tensor:
+        views = two_views(given.images, given.size, given.g1, given.g2)
+        maps = [spatial_softmax(given.network(view)) for view in views]
+        parts = [part.detach() if stop else part for part, stop in zip(maps, (first, second), strict=True)]
+        grid = given.g2.grid(*maps[0].shape[2:])
+        follow, apart = _terms(*parts, grid, given.options.pool)
+        return slope(given.options.alignment * follow + given.options.diversity * apart)
+
+    found = slope(total)
+    if close(found, stopped(False, False), 1e-3):
+        return
+    for stops, name in (((False, True), "twin"), ((True, False), "x")):
+        if close(found, stopped(*stops), 1e-3):
+            raise WrongAnswer(f"the total is right, but no gradient comes through the {name}; both views train")
+    raise WrongAnswer("the total is right, but its gradient is not: something is detached on the way")
 
 
 @verdict("each landmark of the twin was taken back before it was compared")
@@ -113,134 +340,6 @@ def check_pixels_off(pixels_off: Callable[[Tensor, Tensor, ThinPlateSpline, int]
         if side != 45 and close(result, distance * 45 / 2, 1e-3):
             raise WrongAnswer(f"{where}: these are pixels of an image of 45; use `side`")
         compare(result, wanted, where=f"{where}, in pixels", tolerance=1e-3, axes=("image", "landmark"))
-
-
-@verdict("one linear map without bias, from all landmarks to all points, and as small as can be")
-def check_fit_regressor(fit_regressor: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Check `fit_regressor(landmarks, points) -> W (2 P, 2 K)`.
-
-    Example:
-        >>> def fit_regressor(landmarks, points):
-        ...     x, y = landmarks.flatten(1), points.flatten(1)
-        ...     return torch.linalg.lstsq(x - x.mean(dim=0), y - y.mean(dim=0)).solution.T
-        >>> check_fit_regressor(fit_regressor)
-        ✘ wrong: on 40 faces: this is W with a bias, which goes around the mean; the paper's y = W x goes through 0
-    """
-    own = "it is the package's answer; write the least squares"
-    fit_regressor = without(fit_regressor, {LandmarkRegressor.fit: own})
-    landmarks = _uniform(40, 4, seed=6) + torch.tensor([0.3, -0.2])
-    mixing = _uniform(1, 12, seed=7).view(8, 3)
-    linear = torch.cat([mixing, mixing.flip(0)], dim=1)  # (8, 6)
-    points = (landmarks.flatten(1) @ linear).view(40, 3, 2) + 0.1 * _uniform(40, 3, seed=8) + 0.4
-    wanted = _least_squares(landmarks, points)
-    given = answer(fit_regressor, landmarks, points)
-    if isinstance(given, Tensor) and given.shape == (8, 6) and close(given.T, wanted):
-        raise WrongAnswer("on 40 faces: yours is the transpose; y = W x asks for a row of W for each coordinate of y")
-    result = answer_tensor(lambda: given, shape=(6, 8))
-    x, y = landmarks.flatten(1), points.flatten(1)
-    centred = torch.linalg.lstsq(x - x.mean(dim=0), y - y.mean(dim=0)).solution.T
-    apart = torch.zeros_like(wanted)
-    for axis in range(2):
-        apart[axis::2, axis::2] = torch.linalg.lstsq(landmarks[..., axis], points[..., axis]).solution.T
-    for other, reason in (
-        (centred, "this is W with a bias, which goes around the mean; the paper's y = W x goes through 0"),
-        (apart, "you fitted x and y apart, and set the weights between them to 0; a face that turns mixes them"),
-        (y.T @ x, "this is yᵀx, and the least squares need (xᵀx)⁻¹ as well"),
-        (torch.linalg.lstsq(y, x).solution, "you solved for the landmarks from the points; it goes the other way"),
-        (torch.linalg.lstsq(y, x).solution.T, "you solved for the landmarks from the points; it goes the other way"),
-    ):
-        if other.shape == result.shape and close(result, other):
-            raise WrongAnswer(f"on 40 faces: {reason}")
-    if not close(result, wanted):
-        if added := _ridge(result.to(y), x, y):
-            raise WrongAnswer(
-                f"on 40 faces: this is W of a ridge regression, with {added:.3g} added to the diagonal of xᵀx; add "
-                "nothing"
-            )
-        split = [points.mT.flatten(1), landmarks.mT.flatten(1)]  # all x before all y
-        normed = x.T @ y / x.square().sum(dim=0)[:, None]
-        mean, best = (float((y - x @ weights.to(y).T).square().mean()) for weights in (result, wanted))
-        mistakes = [
-            (torch.linalg.lstsq(split[1], split[0]).solution.T, "the layout: a row is (x, y) of one landmark after the "
-             "other, and you took all x before all y"),
-            (normed.T, "you fitted each coordinate of a landmark alone; they share the work, which (xᵀx)⁻¹ sorts out"),
-            (torch.linalg.lstsq(x, y - y.mean(dim=0)).solution.T, "you centred the points; y = W x goes through 0"),
-            (torch.linalg.lstsq(x[:1], y[:1]).solution.T, "it fits the first face alone"),
-            (torch.linalg.lstsq(x, y - x[:, :6]).solution.T, "it goes to the differences of points and landmarks"),
-        ]  # fmt: skip
-        where = f"on 40 faces: the mean squared error is {mean:.4f} with your W, {best:.4f} with the best one"
-        compare(result, wanted, mistakes, where, axes=("row of W", "column of W"))
-    few = slice(0, 3)
-    wanted = _least_squares(landmarks[few], points[few])
-    result = answer_tensor(fit_regressor, landmarks[few], points[few], shape=(6, 8))
-    if not close(result, wanted, 1e-3):
-        gap = float((points[few].flatten(1) - landmarks[few].flatten(1) @ result.to(wanted).T).abs().max())
-        if gap > 1e-3:
-            raise WrongAnswer(
-                f"on 3 faces, fewer than coordinates: some W fits them exactly, yours is off by {gap:.2g}"
-            )
-        raise WrongAnswer("on 3 faces, fewer than coordinates: yours fits them, but a smaller W does as well")
-
-
-@verdict("you see which landmarks a point is read off")
-def check_point_shares(point_shares: Callable[[Tensor, float], Tensor]) -> None:
-    """Check `point_shares(weights, drop) -> (P, K)` on W `(2 P, 2 K)`.
-
-    Example:
-        >>> check_point_shares(lambda weights, drop: weights.abs())
-        ✘ wrong: the result should have shape (3, 6), yours has (6, 12)
-    """
-    own = "it is the package's answer; add absolute values, and divide"
-    point_shares = without(point_shares, {LandmarkRegressor.landmark_shares: own})
-    weights = _uniform(1, 36, seed=9).view(6, 12) * torch.tensor([4.0, 4, 1, 1, 1, 1, 3, 3, 0.5, 0.5, 2, 2])
-    regressor = LandmarkRegressor()
-    regressor.coef_ = weights
-    blocks = weights.view(3, 2, 6, 2)  # point, its coordinate, landmark, its coordinate
-    summed = blocks.abs().sum(dim=(1, 3))
-    signed = blocks.sum(dim=(1, 3)).abs()
-    halves = weights.view(2, 3, 2, 6).abs().sum(dim=(0, 2))
-    for drop in (0.0, 0.2):
-        result = answer_tensor(point_shares, weights, drop, shape=(3, 6))
-        wanted = regressor.landmark_shares(drop)
-        for other, reason in (
-            (summed, "these are sums of weights; divide them by their sum over landmarks"),
-            (signed / signed.sum(dim=1, keepdim=True), "you added before you took absolute values: weights cancel"),
-            (
-                halves / halves.sum(dim=1, keepdim=True),
-                "the layout: row 2p is the x of point p and row 2p + 1 its y; you took all x before all y",
-            ),
-            (
-                summed / summed.norm(dim=1, keepdim=True),
-                "you divided by the root of the sum of squares; divide by the sum",
-            ),
-            (
-                summed / summed.sum(dim=0),
-                "you divided by the sum over points; a point's shares add up to 1 over landmarks",
-            ),
-            (summed / summed.amax(dim=1, keepdim=True), "you divided by the largest; divide by the sum over landmarks"),
-            (
-                blocks[:, 0].abs().sum(dim=2) / blocks[:, 0].abs().sum(dim=(1, 2))[:, None],
-                "you used a point's x alone; its y draws on landmarks as well",
-            ),
-        ):
-            if close(result, other) or close(result, other.where(other >= drop, 0.0)):
-                raise WrongAnswer(reason)
-        if drop and close(result, wanted / wanted.sum(dim=1, keepdim=True)):
-            raise WrongAnswer(f"with drop {drop}: you divided anew after the removal; what is left stays as it is")
-        if drop and close(result, regressor.landmark_shares(0.0)):
-            raise WrongAnswer(f"with drop {drop}: shares below it are still there; they become 0")
-        compare(result, wanted, where=f"with drop {drop}", axes=("point", "landmark"))
-
-
-def _ridge(weights: Tensor, x: Tensor, y: Tensor) -> float:
-    """What was added to the diagonal of xᵀx, if that is how these weights came about, else 0."""
-    left = x.T @ (y - x @ weights.T)  # added * Wᵀ
-    added = float((left * weights.T).sum() / weights.square().sum())
-    return added if added > 1e-3 and close(left, added * weights.T, 1e-3) else 0.0
-
-
-def _least_squares(landmarks: Tensor, points: Tensor) -> Tensor:
-    return LandmarkRegressor(ridge=0).fit(landmarks, points).coef_
 
 
 def _uniform(batch: int, count: int, seed: int) -> Tensor:

@@ -26,6 +26,7 @@ from tusklite.course.figures.canvas import (
 )
 from tusklite.course.figures.clusters import descriptor_map, tsne
 from tusklite.course.figures.drawings import tusk_drawing
+from tusklite.course.figures.landmarks import landmark_gallery
 from tusklite.course.figures.lines import compare_runs, curves, growth, lines_and_dots
 from tusklite.course.figures.maps import probability_maps
 from tusklite.course.figures.scenes import heatmap_on_image, image_grid, image_rows, landmark_rows, marked_images
@@ -48,6 +49,7 @@ __all__ = [
     "heatmap_on_image",
     "image_grid",
     "image_rows",
+    "landmark_gallery",
     "landmark_rows",
     "lines_and_dots",
     "marked_images",
