@@ -169,7 +169,7 @@ WRONG_STEPS = [
     (a_step(add=lambda follow, apart, a, d: d * (a * follow + apart)), "the diversity multiplies the alignment"),
     (a_step(add=lambda follow, apart, a, d: 2 * weighted(follow, apart, a, d)), "both terms are right"),
     (changed(lambda total, follow, apart: (total, apart, follow)), "the order: first the total"),
-    (changed(lambda total, follow, apart: (total, total - 2 * apart, apart)), "the alignment: at"),
+    (changed(lambda total, follow, apart: (total, total - 2 * apart, apart)), "the alignment: it should be"),
     (changed(lambda total, follow, apart: (total, follow, 3 * apart)), "the diversity: yours is 3 times"),
     (changed(lambda total, follow, apart: total), "this is one number; asked are three"),
     (changed(lambda total, follow, apart: (total, follow)), "three numbers are asked for"),
