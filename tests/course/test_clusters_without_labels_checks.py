@@ -15,6 +15,7 @@ from torch.special import entr
 from tusklite import ops
 from tusklite.course import clusters_without_labels as lesson
 from tusklite.losses import mutual_information_loss
+from tusklite.methods.tusk.training_descriptors import position_information
 
 SOLUTIONS = definitions("solutions/12_clusters_without_labels")
 LESSON = definitions("12_clusters_without_labels")
@@ -59,6 +60,17 @@ def in_place(descriptors: Tensor, scenes: Tensor) -> Tensor:
     cosine = descriptors @ descriptors.T
     scenes += 1
     return cosine.masked_fill(scenes[:, None] == scenes, -2).argmax(dim=1)
+
+
+def by_the_graph(descriptors: Tensor, scenes: Tensor) -> Tensor:
+    ops.neighbour_graph(descriptors, 5)
+    return nearest_elsewhere(descriptors, scenes)
+
+
+def by_measuring(groups: int, cells: int, points: int) -> float:
+    generator = torch.Generator().manual_seed(0)
+    xy = 2 * torch.rand(points, 2, generator=generator) - 1
+    return position_information(torch.randint(groups, (points,), generator=generator), xy, cells)
 
 
 def walking(step=lambda graph: graph / graph.sum(dim=1, keepdim=True), start=None, count=lambda steps: steps):
@@ -171,6 +183,7 @@ ANSWERS = {
             lambda cosine, same, *_: cosine.masked_fill(same, -2).argmax(dim=1).index_fill(0, torch.arange(1, 9), 0)
         ),
         "you changed the input": in_place,
+        "you called `neighbour_graph`": by_the_graph,
         "yours are of type torch.float32": lambda d, s: nearest_elsewhere(d, s).float(),
         "yours from 20 to 43": lambda d, s: nearest_elsewhere(d, s) + 20,
         r"should have shape \(24,\)": lambda d, s: nearest_elsewhere(d, s)[:, None],
@@ -224,6 +237,7 @@ ANSWERS = {
         "these are bits": lambda *sizes: chance_level(*sizes) / math.log(2),
         "the most that there can be": lambda groups, cells, points: math.log(groups),
         "chance alone always gives something": lambda *sizes: 0.0,
+        "you called `position_information`": by_measuring,
         "it should be": lambda *sizes: 0.123,
     },
 }
