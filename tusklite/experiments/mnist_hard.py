@@ -192,6 +192,10 @@ DEPARTURES = Departures(
             "the ten are asked to agree as well",
         ),
         "no over-clustering": ({"training.over_prototypes": 0}, "fine clusters are pure long before ten are"),
+        "clusters from the start": (
+            {"training.clustering_from": 0.0},
+            "clusters of descriptors that mean nothing yet would be kept",
+        ),
         "no re-clustering": (
             {"training.recluster_at": ()},
             "prototypes would start from k-means, and stay in its mistakes",
