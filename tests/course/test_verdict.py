@@ -7,7 +7,6 @@ import importlib
 import io
 import math
 import random
-import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -18,20 +17,7 @@ import pytest
 import torch
 from lesson_definitions import definitions
 
-from tusklite.course.verdict import (
-    AUTOGRAD,
-    LONGEST,
-    POOLING,
-    WrongAnswer,
-    answer,
-    answer_number,
-    answer_tensor,
-    compare,
-    difference,
-    refuse_loop,
-    verdict,
-    without,
-)
+from tusklite.course.verdict import LONGEST, WrongAnswer, answer, answer_number, answer_tensor, verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = []  # check, worked solution
@@ -390,159 +376,3 @@ def test_what_an_exception_says_is_cut():
         answer(given)
 
     assert len(check(raises(ValueError("x" * 10**6))).message) < LONGEST + 100
-
-
-WANTED = torch.tensor([[1.0, 2.0, 4.0], [-3.0, 0.5, 7.0]])
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (0 * WANTED, "yours is 0 everywhere, and should not be"),
-        (3 * WANTED, "yours is 3 times what it should be, everywhere"),
-        (WANTED / 8, "yours is 0.125 times what it should be, everywhere"),
-        (-WANTED, "the sign is turned round, everywhere"),
-        (-2 * WANTED, "yours is 2 times what it should be, and the sign is turned round, everywhere"),
-        (WANTED.square(), "yours is the square of what it should be"),
-        (WANTED.long(), "these are whole numbers: what comes after the point is lost"),
-        (WANTED.abs(), "the sizes are right, and all signs are positive"),
-        (WANTED + 2, "yours is too large by 2, everywhere"),
-        (WANTED - 2, "yours is too small by 2, everywhere"),
-        (torch.full((2, 3), 1.5), "yours is the same number everywhere, and it should not be"),
-        (WANTED.flip(1), "the right numbers in another order: dimension 1 is turned round"),
-        (WANTED.flatten()[[1, 0, 2, 5, 4, 3]].view(2, 3), "in another order: each stands at another's place"),
-        (WANTED * torch.tensor([[1.0], [9.0]]), "row 0 is right, and no other"),
-        (WANTED * torch.tensor([1.0, 9.0, 1.0]), "column 0, 2 are right, and no other"),
-        (WANTED.cos(), "it should be 7, yours is 0.7539, and 6 of 6 numbers are off"),
-        (WANTED + torch.tensor([[1e-3, 2e-3, 1e-3], [3e-3, 1e-3, 2e-3]]), "at [1, 0] it should be -3, yours is -2.997"),
-    ],
-)
-def test_a_difference_is_named(given, words):
-    assert words in difference(given, WANTED, tolerance=1e-4, axes=("row", "column"))
-    with pytest.raises(WrongAnswer, match=re.escape(f"here: {difference(given, WANTED, axes=('row', 'column'))}")):
-        compare(given, WANTED, where="here", axes=("row", "column"))
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (torch.tensor(4.0), "yours is 2 times what it should be"),
-        (torch.tensor(-2.0), "the sign is turned round"),
-        (torch.tensor(2.0004), "it should be 2, yours is 2.0004"),
-        (torch.tensor(3.3), "it should be 2, yours is 3.3"),
-        (torch.tensor(1.4142135), "yours is the root of what it should be"),
-    ],
-)
-def test_a_difference_of_numbers_is_named(given, words):
-    assert difference(given, torch.tensor(2.0)) == words
-
-
-def test_mistakes_come_before_what_is_true_of_any_mistake():
-    mistakes = [(torch.zeros(3), "another shape"), (WANTED, "right"), (2 * WANTED, "you counted twice")]
-    with pytest.raises(WrongAnswer, match="on six numbers: you counted twice"):
-        compare(2 * WANTED, WANTED, mistakes, "on six numbers")
-    compare(WANTED + 1e-6, WANTED, mistakes)
-
-
-def by_graph(numbers: torch.Tensor) -> torch.Tensor:
-    with torch.enable_grad():
-        leaf = numbers.clone().requires_grad_()
-        return torch.autograd.grad(leaf.square().sum(), leaf)[0]
-
-
-def by_backward(numbers: torch.Tensor) -> torch.Tensor:
-    leaf = numbers.clone().requires_grad_()
-    leaf.square().sum().backward()
-    return leaf.grad
-
-
-@pytest.mark.parametrize(
-    "gradient",
-    [
-        by_graph,
-        by_backward,
-        torch.func.grad(lambda numbers: numbers.square().sum()),
-        lambda numbers: torch.func.vjp(torch.square, numbers)[1](torch.ones(3))[0],
-        lambda numbers: torch.func.jvp(torch.square, (numbers,), (torch.ones(3),))[1],
-        lambda numbers: torch.autograd.functional.jacobian(torch.square, numbers).diagonal(),
-        torch.no_grad()(by_backward),
-    ],
-    ids=["grad", "backward", "func.grad", "vjp", "jvp", "jacobian", "switched off"],
-)
-def test_every_way_to_autograd_is_seen(gradient):
-    watched = without(gradient, dict.fromkeys(AUTOGRAD, "by hand"))
-    with pytest.raises(WrongAnswer, match=r"you called `(grad|backward|make_dual)`: by hand"):
-        answer(watched, torch.ones(3))
-    assert sys.getprofile() is None
-    assert answer(without(lambda numbers: 2 * numbers, dict.fromkeys(AUTOGRAD, "by hand")), torch.ones(3)).sum() == 6
-
-
-@pytest.mark.parametrize(
-    "pool",
-    [
-        lambda maps: torch.nn.functional.avg_pool2d(maps, 2),
-        torch.nn.AvgPool2d(2),
-        torch.nn.MaxPool2d(2),
-        torch.nn.AdaptiveAvgPool2d(2),
-        lambda maps: torch.nn.functional.max_pool2d(maps, 2),
-        lambda maps: torch.nn.functional.interpolate(maps, (2, 2), mode="area"),
-    ],
-)
-def test_every_way_to_pool_is_seen(pool):
-    with pytest.raises(WrongAnswer, match="pool2d`: by hand"):
-        answer(without(pool, dict.fromkeys(POOLING, "by hand")), torch.ones(1, 1, 4, 4))
-
-
-def test_a_forbidden_call_cannot_be_hidden():
-    def hiding(number: float) -> float:
-        helper = {"name": math.exp}["name"]
-        try:
-            slow_square(number)
-        except ValueError:
-            return 4.0
-        return helper(number)
-
-    def slow_square(number: float) -> float:
-        raise ValueError
-
-    with pytest.raises(WrongAnswer, match="you called `slow_square`: multiply"):
-        answer(without(hiding, {slow_square: "multiply"}), 2.0)
-    assert answer(without(lambda number: number * number, {slow_square: "multiply"}), 2.0) == 4.0
-    assert without(None, {slow_square: "multiply"}) is None
-    assert without(7, {slow_square: "multiply"}) == 7
-
-
-def test_the_stop_button_comes_before_what_is_forbidden():
-    def stopped(number: float) -> None:
-        math.exp(number)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        answer(without(stopped, {math.exp: "no"}), 2.0)
-
-
-@pytest.mark.parametrize(
-    "sums",
-    [
-        lambda maps: torch.stack([part.sum() for part in maps]),
-        lambda maps: torch.cat([maps[i].sum()[None] for i in range(len(maps))]),
-        lambda maps: torch.tensor([float(part.sum()) for part in maps.unbind()]),
-    ],
-)
-def test_a_loop_is_seen_to_grow(sums):
-    few, many = (torch.ones(2, 3),), (torch.ones(9, 3),)
-    with pytest.raises(WrongAnswer, match=r"it loops over maps: with more of them your .* calls of torch become"):
-        refuse_loop(sums, few, many, over="maps")
-
-
-@pytest.mark.parametrize(
-    "sums",
-    [
-        lambda maps: maps.sum(dim=1),
-        lambda maps: maps @ torch.ones(maps.shape[1]),
-        lambda maps: torch.einsum("ij->i", maps),
-        lambda maps: torch.vmap(torch.sum)(maps),
-    ],
-)
-def test_one_calculation_for_all_is_no_loop(sums):
-    refuse_loop(sums, (torch.ones(2, 3),), (torch.ones(90, 40),), over="maps")

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tusklite.course.verdict import NotTried, WrongAnswer, answer_number, compare, verdict, without
+from tusklite.course.comparison import compare
+from tusklite.course.shortcuts import without
+from tusklite.course.verdict import NotTried, WrongAnswer, answer_number, verdict
 from tusklite.losses import kmeans_softmin_loss, random_projections, sliced_wasserstein
 from tusklite.methods.base import Method
 from tusklite.methods.tusk import TUSKTraining

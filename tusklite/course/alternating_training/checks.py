@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_number, close, verdict, without
+from tusklite.course.comparison import close
+from tusklite.course.shortcuts import without
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, verdict
 from tusklite.losses import kmeans_softmin_loss, random_projections, sliced_wasserstein
 
 

@@ -9,16 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.course.verdict import (
-    WrongAnswer,
-    answer,
-    answer_number,
-    answer_tensor,
-    close,
-    compare,
-    verdict,
-    without,
-)
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import without
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.losses import mutual_information_loss
 from tusklite.methods.tusk.training_descriptors import position_information
 from tusklite.ops import joint_information, merge_by_information, neighbour_graph, walk_joint

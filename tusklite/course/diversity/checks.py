@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import AUTOGRAD, POOLING, WrongAnswer, answer_tensor, close, compare, verdict, without
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import AUTOGRAD, POOLING, without
+from tusklite.course.verdict import WrongAnswer, answer_tensor, verdict
 from tusklite.losses import diversity_loss, overlap_loss
 from tusklite.ops.keypoints import spatial_softmax
 

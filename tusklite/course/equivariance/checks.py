@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer_tensor, close, compare, refuse_loop, verdict, without
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import refuse_loop, without
+from tusklite.course.verdict import WrongAnswer, answer_tensor, verdict
 from tusklite.geometry import WARPS, identity_grid, random_tps
 from tusklite.losses import probability_alignment_loss
 from tusklite.ops.keypoints import soft_argmax

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, compare, difference, verdict, without
+from tusklite.course.comparison import close, compare, difference
+from tusklite.course.shortcuts import without
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.geometry import WARPS, ThinPlateSpline, identity_grid, random_tps, warp_images
 from tusklite.losses import diversity_loss, overlap_loss, point_alignment_loss, probability_alignment_loss
 from tusklite.methods.base import Method

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, close, compare, verdict, without
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import without
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.metrics import LandmarkRegressor, normalized_mean_error
 
 

@@ -13,7 +13,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import permutation_test, ttest_ind
 from torch import Tensor, nn
 
-from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, close, verdict, without
+from tusklite.course.comparison import close
+from tusklite.course.shortcuts import without
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.data.loader import batch_indices
 from tusklite.methods.base import Batch, Optimizers
 from tusklite.metrics import match_prototypes

@@ -8,17 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import (
-    AUTOGRAD,
-    WrongAnswer,
-    answer,
-    answer_number,
-    answer_tensor,
-    close,
-    compare,
-    verdict,
-    without,
-)
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.losses import kmeans_softmin_loss
 
 

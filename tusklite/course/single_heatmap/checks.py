@@ -9,18 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.course.verdict import (
-    AUTOGRAD,
-    WrongAnswer,
-    answer,
-    answer_number,
-    answer_tensor,
-    close,
-    compare,
-    difference,
-    verdict,
-    without,
-)
+from tusklite.course.comparison import close, compare, difference
+from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors, window_maximum
 
 

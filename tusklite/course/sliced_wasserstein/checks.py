@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer, answer_tensor, close, compare, verdict, without
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.losses import random_projections, sliced_wasserstein
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import AUTOGRAD, WrongAnswer, answer, answer_tensor, close, compare, verdict, without
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
 from tusklite.ops.keypoints import splat_gaussians
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import WrongAnswer, answer_tensor, close, compare, difference, refuse_loop, verdict
+from tusklite.course.comparison import close, compare, difference
+from tusklite.course.shortcuts import refuse_loop
+from tusklite.course.verdict import WrongAnswer, answer_tensor, verdict
 
 
 @verdict("pixels and coordinates agree, half a pixel included")

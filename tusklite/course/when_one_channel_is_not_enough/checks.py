@@ -9,17 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tusklite.course.verdict import (
-    WrongAnswer,
-    answer,
-    answer_number,
-    answer_tensor,
-    close,
-    compare,
-    refuse_loop,
-    verdict,
-    without,
-)
+from tusklite.course.comparison import close, compare
+from tusklite.course.shortcuts import refuse_loop, without
+from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.metrics import evaluate_detections, match_detections
 from tusklite.ops.keypoints import splat_gaussians
 
