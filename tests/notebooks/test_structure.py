@@ -18,10 +18,6 @@ LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
-# Executed before figures said in words what they show. Whoever executes one of these anew takes it off the list.
-SILENT = ("05_landmarks_on_faces",)
-
-
 @pytest.fixture(params=[*LESSONS, *SOLUTIONS], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def path(request: pytest.FixtureRequest) -> Path:
     return request.param
@@ -124,9 +120,7 @@ def test_outputs_hold_no_error_no_warning_no_vector_figure_and_no_widget(lesson,
         assert [output for output in outputs if "image/png" in output.get("data", {})]
 
 
-def test_every_figure_has_words_for_who_cannot_see_it(lesson, path, request):
-    if path in LESSONS and path.stem in SILENT:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="executed before figures said what they show"))
+def test_every_figure_has_words_for_who_cannot_see_it(lesson):
     outputs = [output for cell in code_cells(lesson) for output in cell.outputs]
     for output in [output for output in outputs if "image/png" in output.get("data", {})]:
         said = output.metadata["image/png"]["alt"]
