@@ -334,7 +334,9 @@ def test_a_number_is_finite(given):
         answer_number(lambda: given)
 
 
-@pytest.mark.parametrize("given", [True, "many", "1", b"1", torch.zeros(2), [1], 1j])
+@pytest.mark.parametrize(
+    "given", [True, "many", "1", b"1", torch.zeros(2), [1], 1j, np.complex64(1), torch.tensor(1 + 0j)]
+)
 def test_what_is_no_number_is_said(given):
     with pytest.raises(WrongAnswer, match=f"a number is asked for, yours gives {type(given).__name__}"):
         answer_number(lambda: given)

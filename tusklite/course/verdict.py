@@ -171,7 +171,9 @@ def answer_number(function: Callable[..., object], *inputs: object) -> float:
     """
     result = answer(function, *inputs)
     try:
-        if isinstance(result, bool | str | bytes):
+        if isinstance(result, bool | str | bytes | np.complexfloating):
+            raise TypeError
+        if isinstance(result, Tensor) and result.is_complex():
             raise TypeError
         number = float(result.detach() if isinstance(result, Tensor) else result)
     except (TypeError, ValueError, RuntimeError):
