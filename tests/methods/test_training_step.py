@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -329,6 +329,16 @@ def test_a_run_of_before_a_setting_was_there_goes_on_with_its_default_alone(tmp_
     goes_on = a_line()
     fit(goes_on, seven_images(), TWENTY, tmp_path / "old")
     assert state(goes_on) == state(whole)
+
+
+def test_a_setting_without_a_default_is_no_hindrance_to_going_on(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Demanding(LineOptions):
+        must_be_said: float = field(kw_only=True)
+
+    said = Demanding(must_be_said=0.25)
+    fit(a_line(said), seven_images(), TWENTY, tmp_path, minutes=1e-9)
+    assert fit(a_line(said), seven_images(), TWENTY, tmp_path).finished
 
 
 def test_a_methods_identity_says_kind_model_options_and_seed() -> None:

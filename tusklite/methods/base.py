@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -125,7 +125,8 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         for part, settings in (("model", self.model.config), ("training", self.options)):
             stated = identity.get(part)
             if isinstance(stated, dict):
-                complete[part] = asdict(type(settings)()) | stated
+                defaults = {field.name: field.default for field in fields(settings) if field.default is not MISSING}
+                complete[part] = defaults | stated
         return complete
 
     def compile_networks(self) -> None:
