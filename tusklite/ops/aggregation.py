@@ -66,17 +66,19 @@ def separate_splats(xy: Tensor, score: Tensor, descriptors: Tensor, height: int,
     return canvases.to(descriptors.dtype)
 
 
-def alpha_blend(layers: Tensor) -> tuple[Tensor, Tensor]:
+def alpha_blend(layers: Tensor, background: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Blend K decoded layers into one image; each pixel is shared out among them (Jin et al. 2022, section 3.2).
 
-    The shares are a softmax over the layers, as in the authors' code. There is no layer for the background: some
-    keypoint has to paint it.
+    The shares are a softmax over the layers, as in the authors' code. There is no layer for the background in the
+    paper: some keypoint has to paint it.
 
     Args:
         layers: `(B, K, channels + 1, H, W)`; the last channel is the logit of alpha.
+        background: beyond the paper. `(B, channels, H, W)`, one more layer behind them, of logit 0.
 
     Returns:
-        The image `(B, channels, H, W)` and the masks `(B, K, H, W)`, at least 0 and summing to 1 over K.
+        The image `(B, channels, H, W)` and the masks `(B, K, H, W)`, at least 0; they sum to 1 over K, and with a
+        background to what it leaves them.
 
     Raises:
         TypeError, ValueError: another shape or dtype, or no channel beside alpha.
@@ -86,13 +88,23 @@ def alpha_blend(layers: Tensor) -> tuple[Tensor, Tensor]:
         >>> image, masks = alpha_blend(layers)
         >>> image.flatten(), masks.flatten()
         (tensor([0.6000]), tensor([0.5000, 0.5000]))
+        >>> alpha_blend(layers, background=torch.zeros(1, 1, 1, 1))[0].flatten()
+        tensor([0.4000])
     """
     require_tensor("layers", layers, ("B", "K", "channels + 1", "H", "W"), finite=False)
-    if layers.shape[2] < 2:
+    batch, k, channels, height, width = layers.shape
+    if channels < 2:
         raise ValueError("layers: 1 channel was given; allowed is at least one of colour before that of alpha")
     (wide,) = widen(layers)
-    masks = wide[:, :, -1].softmax(dim=1)  # (B, K, H, W)
-    return (wide[:, :, :-1] * masks.unsqueeze(2)).sum(dim=1).to(layers.dtype), masks.to(layers.dtype)
+    logits, colours = wide[:, :, -1], wide[:, :, :-1]
+    if background is not None:
+        require_tensor("background", background, (batch, channels - 1, height, width), finite=False)
+        require_alike("layers", layers, background=background)
+        logits = torch.cat([logits, torch.zeros_like(logits[:, :1])], dim=1)
+        colours = torch.cat([colours, background.to(wide.dtype).unsqueeze(1)], dim=1)
+    shares = logits.softmax(dim=1)  # (B, K, H, W), or one more
+    image = (colours * shares.unsqueeze(2)).sum(dim=1)
+    return image.to(layers.dtype), shares[:, :k].to(layers.dtype)
 
 
 def _painted(

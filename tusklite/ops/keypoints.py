@@ -166,7 +166,9 @@ def _gather_windows(heatmap: Tensor, index: Tensor, window: int) -> tuple[Tensor
     return values, columns, rows, inside
 
 
-def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 0.2) -> Keypoints:
+def detect_keypoints(
+    heatmap: Tensor, k: int, window: int, temperature: float = 0.2, suppression_window: int | None = None
+) -> Keypoints:
     """Find the K strongest maxima and refine each by a soft-argmax in its window (Jin et al. 2022, section 3.1).
 
     The choice of the maxima is not differentiable; the refined locations and the scores are. Where a heatmap has fewer
@@ -180,6 +182,7 @@ def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 
             larger than the map is all of it.
         temperature: divides the scores before the soft-argmax's softmax. Small: the maximum itself. Large: the mean of
             the window, whatever lies in it.
+        suppression_window: odd side of the suppression's window, where that is to be another one.
 
     Returns:
         `Keypoints`, strongest first; equal scores in reading order.
@@ -197,7 +200,9 @@ def detect_keypoints(heatmap: Tensor, k: int, window: int, temperature: float = 
         tensor([[8]])
     """
     window = require_integer("window", window, low=1, odd=True)
-    maxima = _first_of_equals(non_max_suppression(heatmap, window), window)
+    suppression_window = window if suppression_window is None else suppression_window
+    suppression_window = require_integer("suppression_window", suppression_window, low=1, odd=True)
+    maxima = _first_of_equals(non_max_suppression(heatmap, suppression_window), suppression_window)
     height, width = heatmap.shape[-2:]
     k = require_integer("k", k, low=1, high=height * width)
     temperature = require_number("temperature", temperature, open_low=True)

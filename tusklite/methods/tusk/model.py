@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
+from tusklite.methods.tusk.background import BACKGROUNDS, BackgroundLayer
 from tusklite.methods.tusk.position import PositionRegression
 from tusklite.methods.weights import KeypointModel
 from tusklite.nets.heatmap_head import HeatmapHead
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, UNet, require_unet_shape
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
+from tusklite.ops.canvases import greedy_choice, local_canvases, paste
 from tusklite.ops.keypoints import Keypoints, detect_keypoints, sample_descriptors
 from tusklite.ops.prototypes import Prototypes
 
@@ -49,6 +51,16 @@ class TUSKConfig:
             edge.
         aggregation: "sum" draws all keypoints in one pass of the decoder; "alpha" draws each alone and blends, which
             takes K passes and gives a mask for each.
+        canvas: beyond the paper where above 0, and for "alpha" alone. Each keypoint is drawn on a square canvas of so
+            many pixels of the map around its own, and pasted: less work, and the decoder cannot tell where it is.
+        background: beyond the paper but for "none", and for "alpha" alone: one more layer, of alpha's logit 0, behind
+            what keypoints draw. "black"; "surface", a smooth one through most of the image's own pixels, without
+            parameters; "learned", a coarse picture from the mean of the features.
+        candidates: beyond the paper where above 0. Outside training, so many maxima are drawn, and up to K are kept,
+            one by one, each time the one that lessens the error most.
+        least_gain: by how much it has to, in pixels of squared error, or the choice ends: the number of things.
+        candidate_window: odd side of the suppression's window among candidates; 0: `window`. A smaller one finds
+            maxima that stand closer together than in training.
     """
 
     keypoints: int = 9
@@ -67,6 +79,11 @@ class TUSKConfig:
     remove_position: bool = False
     padding_mode: str = "zeros"
     aggregation: str = "sum"
+    canvas: int = 0
+    background: str = "none"
+    candidates: int = 0
+    least_gain: float = 0.0
+    candidate_window: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that no network can have."""
@@ -80,6 +97,11 @@ class TUSKConfig:
                 ("stem", 16),
             )
         }
+        for name in ("canvas", "candidates"):
+            plain[name] = require_integer(name, getattr(self, name), low=0, high=1000)
+        window = require_integer("candidate_window", self.candidate_window, low=0, high=99, odd=self.candidate_window != 0)
+        plain["candidate_window"] = window
+        plain["least_gain"] = require_number("least_gain", self.least_gain)
         shape = require_unet_shape(self.width, self.levels, self.groups)
         plain |= zip(("width", "levels", "groups"), shape, strict=True)
         plain["window"] = require_integer("window", self.window, low=1, high=99, odd=True)
@@ -90,6 +112,21 @@ class TUSKConfig:
         require_choice("padding_mode", self.padding_mode, PADDING_MODES)
         require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
         require_choice("aggregation", self.aggregation, ("sum", "alpha"))
+        require_choice("background", self.background, BACKGROUNDS)
+        if self.aggregation == "sum" and (self.canvas or self.background != "none"):
+            name = "canvas" if self.canvas else "background"
+            raise ValueError(
+                f"{name}: {getattr(self, name)!r} was given with aggregation 'sum'; allowed is 'alpha', which draws each "
+                "keypoint alone"
+            )
+        if self.candidates and (self.background == "none" or self.candidates < self.keypoints):
+            raise ValueError(
+                f"candidates: {self.candidates} was given with background {self.background!r} and {self.keypoints} "
+                "keypoints; allowed are at least as many as keypoints, before a background"
+            )
+        if not self.candidates and (self.least_gain or self.candidate_window):
+            name = "least_gain" if self.least_gain else "candidate_window"
+            raise ValueError(f"{name}: {getattr(self, name)} was given without candidates; allowed is 0")
 
 
 class TUSKOutput(NamedTuple):
@@ -102,6 +139,9 @@ class TUSKOutput(NamedTuple):
         descriptors: `(B, K, C)` of unit length, as the decoder and the prototypes get them.
         assignment: `(B, K)` nearest prototype of each keypoint.
         reconstruction: `(B, channels, H, W)`.
+        layers: `(B, K, channels + 1, H, W)` what each keypoint draws alone, and its logit of alpha; None where all are
+            drawn in one pass. A slot that was left empty by choice has a logit of minus infinity.
+        masks: `(B, K, H, W)` who painted which pixel; with a background they sum to what it leaves. None as above.
     """
 
     heatmap: Tensor
@@ -110,6 +150,8 @@ class TUSKOutput(NamedTuple):
     descriptors: Tensor
     assignment: Tensor
     reconstruction: Tensor
+    layers: Tensor | None = None
+    masks: Tensor | None = None
 
 
 class TUSK(KeypointModel):
@@ -143,6 +185,7 @@ class TUSK(KeypointModel):
         self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding_mode)
         alpha_channels = config.stem**2 if config.aggregation == "alpha" else 0
         self.decoder = UNet(channels, stem_channels + alpha_channels, **unet)
+        self.background = BackgroundLayer(config.background, channels, config.image_channels)
         self.prototypes = Prototypes(config.prototypes, channels)
         self.standardization = nn.BatchNorm1d(channels, affine=False) if config.standardize else nn.Identity()
         self.position = PositionRegression(channels) if config.remove_position else None
@@ -156,6 +199,13 @@ class TUSK(KeypointModel):
         """The K strongest keypoints of a heatmap; another `k` than in training for images with more or fewer things."""
         k = self.config.keypoints if k is None else k
         return detect_keypoints(heatmap, k, self.config.window, self.config.temperature)
+
+    def propose(self, heatmap: Tensor) -> Keypoints:
+        """The strongest maxima of a heatmap, as many as are to be chosen among."""
+        config = self.config
+        k = min(config.candidates, heatmap.shape[2] * heatmap.shape[3])
+        window = config.candidate_window or config.window
+        return detect_keypoints(heatmap, k, config.window, config.temperature, suppression_window=window)
 
     def describe(self, features: Tensor, xy: Tensor) -> Tensor:
         """Descriptors `(B, K, C)` of unit length at points `(B, K, 2)`; the points get no gradient from here."""
@@ -173,15 +223,18 @@ class TUSK(KeypointModel):
         """Nearest prototype `(B, K)` of descriptors `(B, K, C)` at points `(B, K, 2)`."""
         return self.prototypes.assign(self.clustering_space(descriptors, xy))
 
-    def decode(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
+    def decode(
+        self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int], background: Tensor | None = None
+    ) -> Tensor:
         """Keypoints back to an image `(B, channels, H, W)` before the output's sigmoid (Jin et al. 2022, section 3.2).
 
         Each descriptor is spread by a Gaussian around its point. With "sum", the score-weighted sum over keypoints goes
-        through the decoder; with "alpha", each keypoint alone, and their layers are blended.
+        through the decoder; with "alpha", each keypoint alone, and their layers are blended, before a background
+        `(B, channels, H, W)` where one is given.
         """
         if self.config.aggregation == "alpha":
-            blended, _ = alpha_blend(self.layers(xy, score, descriptors, size))
-            return blended.logit(DARKEST) if self.config.decoder_output == "sigmoid" else blended
+            blended, _ = alpha_blend(self.layers(xy, score, descriptors, size), background)
+            return self.to_decoded(blended)
         stem, sigma = self.config.stem, self.config.splat_sigma
         canvas = score_weighted_sum(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
         return F.pixel_shuffle(self.decoder(canvas), stem)
@@ -189,18 +242,33 @@ class TUSK(KeypointModel):
     def layers(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
         """Each keypoint drawn alone, `(B, K, channels + 1, H, W)`: its colours as in the image, and a logit of alpha.
 
-        `alpha_blend` makes them one image and the masks `(B, K, H, W)`: who painted which pixel.
+        `alpha_blend` makes them one image and the masks `(B, K, H, W)`: who painted which pixel. Memory and time grow
+        with K; with a small canvas, the decoder's share of them is that of its pixels.
 
         Raises:
             ValueError: a model whose aggregation is not "alpha".
         """
         require_choice("aggregation", self.config.aggregation, ("alpha",))
-        stem, sigma = self.config.stem, self.config.splat_sigma
-        canvases = separate_splats(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
-        decoded = F.pixel_shuffle(self.decoder(canvases.flatten(0, 1)), stem).unflatten(0, xy.shape[:2])
+        stem, sigma, side = self.config.stem, self.config.splat_sigma, self.config.canvas
+        height, width = size[0] // stem, size[1] // stem
+        if side:
+            maps, corner = local_canvases(xy, score, descriptors, height, width, side, sigma)
+            layers = paste(self._drawn(maps), corner * stem, *size)
+        else:
+            layers = self._drawn(separate_splats(xy, score, descriptors, height, width, sigma))
+        return layers
+
+    def _drawn(self, canvases: Tensor) -> Tensor:
+        """Canvases `(B, K, C, h, w)`, each decoded alone: `(B, K, channels + 1, h stem, w stem)`."""
+        decoded = F.pixel_shuffle(self.decoder(canvases.flatten(0, 1)), self.config.stem)
+        decoded = decoded.unflatten(0, canvases.shape[:2])
         if self.config.decoder_output == "linear":
             return decoded
         return torch.cat([decoded[:, :, :-1].sigmoid(), decoded[:, :, -1:]], dim=2)
+
+    def to_decoded(self, blended: Tensor) -> Tensor:
+        """An image blended of layers, as `decode` gives it: before the output's sigmoid, if it has one."""
+        return blended.logit(DARKEST) if self.config.decoder_output == "sigmoid" else blended
 
     def to_image(self, decoded: Tensor) -> Tensor:
         """What `decode` gives, as an image in [0, 1]."""
@@ -227,19 +295,50 @@ class TUSK(KeypointModel):
                 f"images: size {tuple(images.shape[2:])} was given; allowed are multiples of {self.config.stem}"
             )
         heatmap, features = self.encode(images)
-        points = self.detect(heatmap, k)
-        descriptors = self.describe(features, points.xy)
-        height, width = images.shape[2:]
-        decoded = self.decode(points.xy, points.score, descriptors, (height, width))
+        size, background = (images.shape[2], images.shape[3]), self.background(images, features)
+        layers = masks = None
+        if self.config.candidates:
+            points, descriptors, layers = self._chosen(images, heatmap, features, background, k)
+        else:
+            points = self.detect(heatmap, k)
+            descriptors = self.describe(features, points.xy)
+            if self.config.aggregation == "alpha":
+                layers = self.layers(points.xy, points.score, descriptors, size)
+        if layers is None:
+            decoded = self.decode(points.xy, points.score, descriptors, size)
+        else:
+            blended, masks = alpha_blend(layers, background)
+            decoded = self.to_decoded(blended)
         assignment = self.assign(descriptors, points.xy)
-        return TUSKOutput(heatmap, features, points, descriptors, assignment, self.to_image(decoded))
+        return TUSKOutput(heatmap, features, points, descriptors, assignment, self.to_image(decoded), layers, masks)
+
+    def _chosen(
+        self, images: Tensor, heatmap: Tensor, features: Tensor, background: Tensor | None, k: int | None
+    ) -> tuple[Keypoints, Tensor, Tensor]:
+        """At most K of the candidates, strongest first, with descriptors and layers; the slots left over are empty."""
+        assert background is not None  # the configuration refuses candidates without one
+        most = self.config.keypoints if k is None else require_integer("k", k, low=1, high=self.config.candidates)
+        points = self.propose(heatmap)
+        descriptors = self.describe(features, points.xy)
+        layers = self.layers(points.xy, points.score, descriptors, (images.shape[2], images.shape[3]))
+        layers = _without_alpha(layers, ~points.found)
+        kept = greedy_choice(images, layers, background, self.config.least_gain, most)
+        slots = kept.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+        scenes = torch.arange(len(images), device=images.device).unsqueeze(1)
+        empty = ~kept[scenes, slots]
+        xy, score, index = (field[scenes, slots] for field in points)
+        points = Keypoints(
+            xy.masked_fill(empty.unsqueeze(-1), 0), score.masked_fill(empty, 0), index.masked_fill(empty, -1)
+        )
+        return points, descriptors[scenes, slots], _without_alpha(layers[scenes, slots], empty)
 
     @torch.no_grad()
-    def prototype_images(self, size: int = 28) -> Tensor:
+    def prototype_images(self, size: int = 28, shade: float = 0.0) -> Tensor:
         """What each prototype looks like: one keypoint with its mean as descriptor, decoded alone.
 
         Args:
             size: height and width in pixels, a multiple of the stem.
+            shade: of the background, in [0, 1], where the network has one; others have painted their own.
 
         Returns:
             `(M, channels, size, size)` in [0, 1].
@@ -248,10 +347,20 @@ class TUSK(KeypointModel):
             TypeError, ValueError: another size.
         """
         require_integer("size", size, low=1)
+        require_number("shade", shade, high=1.0)
         if size % self.config.stem:
             raise ValueError(f"size: {size} was given; allowed are multiples of {self.config.stem}")
         means = F.normalize(self.prototypes.means, dim=1).unsqueeze(1)  # (M, 1, C)
         centre = means.new_zeros(len(means), 1, 2)
         if self.position is not None:
             means = F.normalize(means + self.position(centre), dim=-1)
-        return self.to_image(self.decode(centre, means.new_ones(len(means), 1), means, (size, size)))
+        behind = None
+        if self.config.background != "none":
+            behind = means.new_full((len(means), self.config.image_channels, size, size), shade)
+        return self.to_image(self.decode(centre, means.new_ones(len(means), 1), means, (size, size), behind))
+
+
+def _without_alpha(layers: Tensor, empty: Tensor) -> Tensor:
+    """Layers `(B, K, channels + 1, H, W)` of which those of empty slots `(B, K)` take no share of any pixel."""
+    alpha = layers[:, :, -1:].masked_fill(empty.view(*empty.shape, 1, 1, 1), -torch.inf)
+    return torch.cat([layers[:, :, :-1], alpha], dim=2)

@@ -6,18 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tusklite.arguments import require_integer, require_number, require_tensor
-
-
-def cubic_terms(xy: Tensor) -> Tensor:
-    """The ten monomials of x and y up to degree three: `(..., 2)` to `(..., 10)`.
-
-    Example:
-        >>> cubic_terms(torch.tensor([2.0, 3.0]))
-        tensor([ 1.,  2.,  3.,  4.,  6.,  9.,  8., 12., 18., 27.])
-    """
-    x, y = xy.unbind(dim=-1)
-    monomials = [torch.ones_like(x), x, y, x * x, x * y, y * y, x**3, x * x * y, x * y * y, y**3]
-    return torch.stack(monomials, dim=-1)
+from tusklite.ops.surfaces import cubic_terms
 
 
 class PositionRegression(nn.Module):
