@@ -95,7 +95,7 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         return {}
 
     def before_step(self, step: int, data: ImageSource) -> dict[str, object]:
-        """Whatever happens once, at certain steps; what it returns is logged."""
+        """Whatever happens once, at certain steps, or after the last one (`step` is their number); it is logged."""
         return {}
 
     def phase(self, step: int) -> str:

@@ -176,6 +176,11 @@ def _fit(
             step += 1
 
             last = step == schedule.steps
+            if last:
+                method.eval()
+                event = method.before_step(step, data)
+                if event:
+                    write({"event": event})
             record: Record = {}
             if step % schedule.log_every == 0 or last:
                 record = {"phase": phase} | {name: round(float(value), 6) for name, value in values.items()}

@@ -99,7 +99,9 @@ class TUSKConfig:
         }
         for name in ("canvas", "candidates"):
             plain[name] = require_integer(name, getattr(self, name), low=0, high=1000)
-        window = require_integer("candidate_window", self.candidate_window, low=0, high=99, odd=self.candidate_window != 0)
+        window = require_integer(
+            "candidate_window", self.candidate_window, low=0, high=99, odd=self.candidate_window != 0
+        )
         plain["candidate_window"] = window
         plain["least_gain"] = require_number("least_gain", self.least_gain)
         shape = require_unet_shape(self.width, self.levels, self.groups)
@@ -116,8 +118,8 @@ class TUSKConfig:
         if self.aggregation == "sum" and (self.canvas or self.background != "none"):
             name = "canvas" if self.canvas else "background"
             raise ValueError(
-                f"{name}: {getattr(self, name)!r} was given with aggregation 'sum'; allowed is 'alpha', which draws each "
-                "keypoint alone"
+                f"{name}: {getattr(self, name)!r} was given with aggregation 'sum'; allowed is 'alpha', which draws "
+                "each keypoint alone"
             )
         if self.candidates and (self.background == "none" or self.candidates < self.keypoints):
             raise ValueError(

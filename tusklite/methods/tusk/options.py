@@ -10,6 +10,7 @@ from tusklite.ops.prototypes import MIXTURE_SHARES
 
 RECONSTRUCTION_LOSSES = ("auto", "mean-squared-error", "cross-entropy", "perceptual")
 INFORMATION_SETS = ("both", "over")
+DECODED_VIEWS = ("both", "first")
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,16 @@ class TUSKOptions:
         memory: how many earlier descriptors neighbours are looked for in.
         clustering_from: beyond the paper where above 0. Before this fraction the autoencoder learns alone: clusters of
             descriptors that mean nothing yet would be kept.
-        recluster_at: beyond the paper. At these fractions prototypes restart from a partition found without labels
-            (`tusklite.ops.partitions`); the prototypes take no part before the first one.
+        recluster_at: beyond the paper. At these fractions, of which 1 is after the last step, prototypes restart from a
+            partition found without labels (`tusklite.ops.partitions`); they take no part before the first one.
         recluster_scenes: how many training scenes those partitions are found on.
         decode_share: beyond the paper where below 1. Share of the images that are decoded once clustering has begun:
             localisation is learnt by then, and decoding is a third of a step.
+        decoded_views: which views are drawn again, "both", or beyond the paper the images alone, "first": their twins,
+            warped, have soft edges that nothing but a warp makes.
+        least_paint: beyond the paper where above 0, and for aggregation "alpha" alone. A keypoint takes part in
+            clustering only if it paints more than so many pixels: where there are fewer things than keypoints, those
+            left over lie on the background and are of no kind. What is not drawn again takes no part then.
     """
 
     reconstruction: float = 1.0
@@ -94,13 +100,15 @@ class TUSKOptions:
     recluster_at: tuple[float, ...] = ()
     recluster_scenes: int = 512
     decode_share: float = 1.0
+    decoded_views: str = "both"
+    least_paint: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values out of range, and those that would eat the machine; numbers of NumPy become plain ones."""
         plain: dict[str, object] = {}
         for name in ("kmeans", "heatmap_equivariance", "feature_equivariance", "descriptor_equivariance"):
             plain[name] = require_number(name, getattr(self, name))
-        for name in ("background", "information", "neighbour_information"):
+        for name in ("background", "information", "neighbour_information", "least_paint"):
             plain[name] = require_number(name, getattr(self, name))
         for name in (
             "reconstruction",
@@ -133,6 +141,7 @@ class TUSKOptions:
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         require_choice("warp", self.warp, tuple(WARPS))
+        require_choice("decoded_views", self.decoded_views, DECODED_VIEWS)
         require_choice("mixture_shares", self.mixture_shares, MIXTURE_SHARES)
         require_choice("information_sets", self.information_sets, INFORMATION_SETS)
         if self.information_sets == "over" and not self.over_prototypes:

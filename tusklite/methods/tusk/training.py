@@ -18,6 +18,7 @@ from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.reconstruction import reconstruction_loss
 from tusklite.methods.tusk.training_descriptors import position_information, training_descriptors
+from tusklite.ops.aggregation import alpha_blend
 from tusklite.ops.keypoints import Keypoints
 from tusklite.ops.partitions import choose_partition, group_means
 from tusklite.ops.prototypes import Prototypes, spherical_kmeans
@@ -61,16 +62,39 @@ class TwoViews(NamedTuple):
     partners: Partners | None = None
 
 
+class Drawing(NamedTuple):
+    """Images that are drawn again from their keypoints.
+
+    Attributes:
+        images: `(n, C, H, W)`, the views that are to be drawn.
+        decoded: `(n, C, H, W)`, what the decoder makes of them, before the output's sigmoid.
+        paints: bool `(N K,)`, which keypoints of all views paint enough to take part in clustering; None: all.
+    """
+
+    images: Tensor
+    decoded: Tensor
+    paints: Tensor | None = None
+
+
 class Seen(NamedTuple):
     """What a step sees of a batch.
 
     Attributes:
         views: of each image, two.
         clustered: `(N K, C)` their descriptors in clustering space.
+        drawing: what is drawn again; None where it is drawn when its loss is asked for.
     """
 
     views: TwoViews
     clustered: Tensor
+    drawing: Drawing | None = None
+
+    @property
+    def taking_part(self) -> Tensor:
+        """bool `(N K,)`: which keypoints take part in clustering."""
+        if self.drawing is None or self.drawing.paints is None:
+            return torch.ones(len(self.clustered), dtype=torch.bool, device=self.clustered.device)
+        return self.drawing.paints
 
 
 class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
@@ -96,6 +120,10 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
     def __init__(self, model: TUSK, options: TUSKOptions, steps: int, seed: int = 0) -> None:
         super().__init__(model, options, seed)
         self.steps = require_integer("steps", steps, low=1)
+        if options.least_paint and model.config.aggregation != "alpha":
+            raise ValueError(
+                f"least_paint: {options.least_paint:g} was given with aggregation 'sum'; allowed is 0, or 'alpha'"
+            )
         self.reconstruction_loss = reconstruction_loss(model.config, options)
         channels = model.config.descriptor_channels
         count = options.over_prototypes
@@ -141,7 +169,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         if not (starts_over or starts_plain or reclusters):
             return {}
         generator = step_generator(self.seed, step + self.steps)  # the step's own draws come from another one
-        descriptors, xy = training_descriptors(self.model, data, self.options.recluster_scenes, generator)
+        descriptors, xy = training_descriptors(
+            self.model, data, self.options.recluster_scenes, generator, self.options.least_paint
+        )
         event: dict[str, object] = {}
         if over is not None and starts_over:
             count = self.options.over_prototypes
@@ -168,17 +198,21 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         xy = views.keypoints.xy.flatten(0, 1)
         if self.model.position is not None:
             self.model.position.observe(xy.detach(), views.descriptors.detach().flatten(0, 1))
-        return Seen(views, self.model.clustering_space(views.descriptors.flatten(0, 1), xy))
+        drawing = self.draw(views, batch.step) if self.options.least_paint else None
+        return Seen(views, self.model.clustering_space(views.descriptors.flatten(0, 1), xy), drawing)
 
     def other_turns(
         self, seen: Seen, step: int, optimizers: Optimizers, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The prototypes' turn comes before the network's, on the descriptors of the same forward pass."""
-        return self.prototype_steps(seen.clustered.detach(), step, optimizers["prototypes"], generator)
+        clustered = seen.clustered.detach()[seen.taking_part]
+        if not len(clustered):  # nothing was painted: there is nothing to follow
+            return {}
+        return self.prototype_steps(clustered, step, optimizers["prototypes"], generator)
 
     def after_step(self, seen: Seen) -> dict[str, Tensor]:
         """Remember the descriptors, and count alarms (see `count_alarms`)."""
-        self.remember(seen.clustered.detach())
+        self.remember(seen.clustered.detach()[seen.taking_part])
         # Not the mixture's weights: smoothed, they hide the dead. These are even until prototypes take part.
         shares = self.model.prototypes.weights if self._won is None else self._won / self._won.sum()
         return count_alarms(seen.views.heatmap, seen.views.keypoints, shares)
@@ -249,7 +283,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         """Every term that has a weight, by the name of its weight."""
         options, model, views, descriptors = self.options, self.model, seen.views, seen.clustered
         batch = len(views.images) // 2
-        terms = {"reconstruction": self.reconstruction_term(views, step)}
+        drawing = self.draw(views, step) if seen.drawing is None else seen.drawing
+        terms = {"reconstruction": self.reconstruction_loss(drawing.decoded.float(), drawing.images)}
+        taking_part = seen.taking_part
         if options.heatmap_equivariance or options.feature_equivariance:
             grid = views.warp.grid(*views.heatmap.shape[2:])
             for name, maps in (
@@ -268,36 +304,54 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
                 views.heatmap, views.keypoints.index, options.background_window
             )
         clustering = step >= self._cluster_from
-        if options.kmeans and clustering:
+        if options.kmeans and clustering and taking_part.any():
             inverse_temperature = options.kmeans_inverse_temperature / descriptors.shape[1]
             terms["kmeans"] = losses.kmeans_softmin_loss(
-                descriptors, model.prototypes.means.detach(), inverse_temperature=inverse_temperature, squared=True
+                descriptors[taking_part],
+                model.prototypes.means.detach(),
+                inverse_temperature=inverse_temperature,
+                squared=True,
             )
         sets = [model.prototypes] if clustering and options.information_sets == "both" else []
         if self.over_prototypes is not None and step >= self._over_from:
             sets.append(self.over_prototypes)
         if partners is not None and options.information and sets:
             elsewhere = model.clustering_space(partners.descriptors, partners.xy).flatten(0, 1)
-            terms["information"] = self.information_term(sets, descriptors, elsewhere, partners.shown.flatten())
+            terms["information"] = self.information_term(
+                sets, descriptors, elsewhere, partners.shown.flatten() & taking_part
+            )
         if options.neighbour_information and sets:
             neighbours = self.memory[(descriptors.detach() @ self.memory.T).argmax(dim=1)]
-            found = views.keypoints.found.flatten()
+            found = views.keypoints.found.flatten() & taking_part
             terms["neighbour_information"] = self.information_term(sets, descriptors, neighbours, found)
         return terms
 
     def reconstruction_term(self, views: TwoViews, step: int) -> Tensor:
-        """Eq. 1 on all views, or on an even share of them once clustering has begun."""
-        count = len(views.images)
+        """Eq. 1 on the views that are drawn again."""
+        drawing = self.draw(views, step)
+        return self.reconstruction_loss(drawing.decoded.float(), drawing.images)
+
+    def draw(self, views: TwoViews, step: int) -> Drawing:
+        """Draw all views again, or the images alone; an even share of them once clustering has begun."""
+        of = len(views.images) if self.options.decoded_views == "both" else len(views.images) // 2
+        count = of
         if step >= self._over_from:
             count = max(1, round(count * self.options.decode_share))
-        chosen = torch.arange(count) * len(views.images) // count
+        chosen = torch.arange(count) * of // count
         images, points = views.images[chosen], views.keypoints
-        height, width = images.shape[2:]
+        xy, score, descriptors = points.xy[chosen], points.score[chosen], views.descriptors[chosen]
+        size = (images.shape[2], images.shape[3])
+        background = self.model.background(images, views.features[chosen])
+        if not self.options.least_paint:
+            with self.autocast(images.device):
+                decoded = self.model.decode(xy, score, descriptors, size, background)
+            return Drawing(images, decoded)
         with self.autocast(images.device):
-            decoded = self.model.decode(
-                points.xy[chosen], points.score[chosen], views.descriptors[chosen], (height, width)
-            )
-        return self.reconstruction_loss(decoded.float(), images)
+            layers = self.model.layers(xy, score, descriptors, size)
+        blended, masks = alpha_blend(layers.float(), background)
+        paints = torch.zeros_like(points.found)
+        paints[chosen] = masks.detach().sum(dim=(2, 3)) > self.options.least_paint
+        return Drawing(images, self.model.to_decoded(blended), (paints & points.found).flatten())
 
     def information_term(self, sets: list[Prototypes], first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Information between soft assignments of two descriptors `(N, C)` of one thing, summed over the sets."""

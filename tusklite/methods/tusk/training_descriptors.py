@@ -7,11 +7,12 @@ from torch import Tensor
 
 from tusklite.data.base import ImageSource
 from tusklite.methods.tusk.model import TUSK
+from tusklite.ops.aggregation import alpha_blend
 
 
 @torch.no_grad()
 def training_descriptors(
-    model: TUSK, data: ImageSource, count: int, generator: torch.Generator
+    model: TUSK, data: ImageSource, count: int, generator: torch.Generator, least_paint: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Descriptors and places of the keypoints in randomly chosen training scenes.
 
@@ -20,6 +21,7 @@ def training_descriptors(
         data: the training scenes.
         count: how many of them to look at; all where there are fewer.
         generator: a CPU generator that chooses them.
+        least_paint: keypoints that paint fewer pixels are left out; above 0 for aggregation "alpha" alone.
 
     Returns:
         descriptors `(N, C)` in clustering space, and points `(N, 2)`; empty slots are left out.
@@ -29,10 +31,16 @@ def training_descriptors(
     device = next(model.parameters()).device
     found = []
     for indices in torch.randperm(len(data), generator=generator)[:count].split(64):
-        heatmap, features = model.encode(data.scenes(indices).image.to(device))
+        images = data.scenes(indices).image.to(device)
+        heatmap, features = model.encode(images)
         points = model.detect(heatmap)
-        descriptors = model.clustering_space(model.describe(features, points.xy), points.xy)
-        found.append((descriptors[points.found], points.xy[points.found]))
+        read = model.describe(features, points.xy)
+        descriptors, taken = model.clustering_space(read, points.xy), points.found
+        if least_paint:
+            layers = model.layers(points.xy, points.score, read, (images.shape[2], images.shape[3]))
+            _, masks = alpha_blend(layers, model.background(images, features))
+            taken = taken & (masks.sum(dim=(2, 3)) > least_paint)
+        found.append((descriptors[taken], points.xy[taken]))
     model.train(was_training)
     return torch.cat([descriptors for descriptors, _ in found]), torch.cat([xy for _, xy in found])
 
