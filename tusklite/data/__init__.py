@@ -6,7 +6,9 @@ from tusklite.data.base import ImageSource, require_source
 from tusklite.data.digits import Digits, DigitSource, load_digits
 from tusklite.data.faces import FaceBatch, FaceLandmarks, load_faces
 from tusklite.data.mnist_hard import MNISTHard, Scene, Scenes
+from tusklite.data.object_scenes import ObjectScenes
 from tusklite.data.single_digits import DigitBatch, SingleDigits
+from tusklite.data.tetrominoes import Tetrominoes
 
 __all__ = [
     "DigitBatch",
@@ -16,9 +18,11 @@ __all__ = [
     "FaceLandmarks",
     "ImageSource",
     "MNISTHard",
+    "ObjectScenes",
     "Scene",
     "Scenes",
     "SingleDigits",
+    "Tetrominoes",
     "load_digits",
     "load_faces",
     "require_source",

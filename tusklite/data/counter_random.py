@@ -65,12 +65,13 @@ def integers_below(bits: Tensor, bound: int) -> Tensor:
     return (_shift_right(bits, 32) * bound) >> 32
 
 
-def integer_pairs_below(bits: Tensor, bound: int) -> Tensor:
+def integer_pairs_below(bits: Tensor, bound: int | Tensor) -> Tensor:
     """Two integers in `[0, bound)` from each 64 random bits: one from the upper half, one from the lower.
 
     Args:
         bits: int64, any shape S, from `random_bits`.
-        bound: 1 to 2**31; no value's probability is off by more than 2**-32.
+        bound: 1 to 2**31; no value's probability is off by more than 2**-32. One for all, or int64 that broadcasts
+            with (*S, 2).
 
     Returns:
         int64 (*S, 2).
