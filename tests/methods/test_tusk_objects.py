@@ -130,7 +130,7 @@ def test_prototype_images_stand_before_the_shade_that_is_asked_for() -> None:
     assert dark.shape == (4, 3, 15, 15)
     assert (dark[:, :, 0] < 1e-5).all()
     torch.testing.assert_close(light[:, :, 0], torch.full((4, 3, 15), 0.5))
-    with pytest.raises(ValueError, match=r"shade: 1\\.5 was given"):
+    with pytest.raises(ValueError, match=r"shade: 1\.5 was given"):
         model.prototype_images(15, 1.5)
 
 
