@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -23,3 +24,47 @@ class ObjectScenes(NamedTuple):
     present: Tensor | None = None
     xy: Tensor | None = None
     properties: dict[str, Tensor] | None = None
+
+
+class ObjectSource(Protocol):
+    """An image source of scenes of objects, such as `Tetrominoes`.
+
+    Attributes:
+        properties: the names of each property's values.
+        image_size: height and width of the images, in pixels.
+        most_objects: T, how many objects a scene has at most.
+    """
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether images are decoded when they are asked for."""
+        ...
+
+    @property
+    def properties(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of each property's values."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images."""
+        ...
+
+    @property
+    def most_objects(self) -> int:
+        """How many objects a scene has at most."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def scenes(self, indices: Sequence[int] | Tensor, with_truth: bool = False) -> ObjectScenes:
+        """A batch of scenes."""
+        ...
+
+    def describe(self) -> dict[str, str | int]:
+        """What a run records about its data."""
+        ...
+
+    def identity(self) -> dict[str, object]:
+        """All that decides what scene i is."""
+        ...
