@@ -197,7 +197,7 @@ def test_means_and_shares_of_groups_are_as_exact_as_their_type(dtype: torch.dtyp
         (
             choose_partition,
             {
-                "over_clusters": (30, 50, 80),
+                "over_clusters": None,
                 "walks": (1, 4, 16),
                 "judged_after": 4,
                 "neighbours": 10,
@@ -210,6 +210,7 @@ def test_means_and_shares_of_groups_are_as_exact_as_their_type(dtype: torch.dtyp
 def test_values_that_recorded_runs_took_for_granted_stay(function: Callable, values: dict[str, object]) -> None:
     parameters = inspect.signature(function).parameters
     assert {name: parameters[name].default for name in values} == values
+    assert partitions.over_cluster_sizes(10) == (30, 50, 80)
 
 
 POINTS, DESCRIPTORS = torch.zeros(1, 2, 2), directions(1, 2, 3)

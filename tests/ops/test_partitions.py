@@ -21,6 +21,7 @@ from tusklite.ops.partitions import (
     joint_information,
     merge_by_information,
     neighbour_graph,
+    over_cluster_sizes,
     walk_joint,
 )
 from tusklite.ops.prototypes import spherical_kmeans
@@ -129,6 +130,62 @@ def test_merging_is_the_greedy_one_over_all_pairs(size: int, seed: int, data: st
     assert found == set(map(frozenset, plain_merge(joint, groups)))
 
 
+def entropy_terms(p: np.ndarray) -> np.ndarray:
+    return p * np.log(np.maximum(p, 1e-300))
+
+
+def merge_with_every_loss_anew(joint: np.ndarray, groups: int) -> np.ndarray:
+    """Before each merger, what every pair costs by a sum over all clusters: O(M^3), and nothing is carried over."""
+    joint, group_of = joint.copy(), np.arange(len(joint))
+    while len(joint) > groups:
+        marginal, terms, diagonal = joint.sum(axis=1), entropy_terms(joint), joint.diagonal()
+        row_terms = terms.sum(axis=1)
+        together = entropy_terms(joint[:, None, :] + joint[None, :, :]).sum(axis=2)
+        own = entropy_terms(joint + diagonal[:, None]) + entropy_terms(joint + diagonal[None, :])
+        inside = terms.diagonal()[:, None] + terms.diagonal()[None, :] + 2 * terms
+        block = entropy_terms(diagonal[:, None] + diagonal[None, :] + 2 * joint)
+        before = 2 * (row_terms[:, None] + row_terms[None, :] - inside) + inside
+        change = entropy_terms(marginal[:, None] + marginal[None, :])
+        change = change - entropy_terms(marginal)[:, None] - entropy_terms(marginal)[None, :]
+        loss = before - (2 * (together - own) + block) + 2 * change
+        loss[np.tril_indices(len(joint))] = np.inf
+        a, b = np.unravel_index(loss.argmin(), loss.shape)
+        joint[a] += joint[b]
+        joint[:, a] += joint[:, b]
+        joint = np.delete(np.delete(joint, b, axis=0), b, axis=1)
+        group_of = np.where(group_of == b, a, group_of - (group_of > b))
+    return group_of
+
+
+JOINTS = {
+    "any": lambda rng, size: rng.gamma(0.5, size=(size, size)),
+    "few numbers": lambda rng, size: rng.integers(0, 3, (size, size)).astype(float) + np.eye(size),
+    "apart": lambda rng, size: np.eye(size),  # every pair costs the same
+    "even": lambda rng, size: np.ones((size, size)),  # no pair costs anything
+    "sparse": lambda rng, size: rng.gamma(0.1, size=(size, size)) * (rng.random((size, size)) < 0.1) + np.eye(size),
+    "with empty clusters": lambda rng, size: np.pad(rng.gamma(0.5, size=(1, 1)), (0, size - 1)),
+}
+
+
+@pytest.mark.parametrize("kind", JOINTS)
+@given(size=st.integers(1, 30), seed=st.integers(0, 1000), data=st.data())
+@settings(max_examples=25)
+def test_losses_that_are_carried_over_merge_as_losses_anew_do(kind: str, size: int, seed: int, data) -> None:
+    groups = data.draw(st.integers(1, size))
+    table = JOINTS[kind](np.random.Generator(np.random.PCG64(seed)), size)
+    joint = (table + table.T) / (2 * table.sum())
+    np.testing.assert_array_equal(merge_by_information(joint, groups), merge_with_every_loss_anew(joint, groups))
+
+
+@pytest.mark.parametrize("steps", [1, 4, 16])
+def test_many_clusters_of_a_walk_merge_as_losses_anew_do(steps: int) -> None:
+    points = unit(400, 6)
+    labels = (points @ spherical_kmeans(points, 70, seeded()).T).argmax(dim=1)
+    labels = np.unique(labels.numpy(), return_inverse=True)[1]
+    joint = walk_joint(neighbour_graph(points, 8), labels, steps)
+    np.testing.assert_array_equal(merge_by_information(joint, 20), merge_with_every_loss_anew(joint, 20))
+
+
 def test_merging_leaves_its_input_alone_and_joins_clusters_that_mix() -> None:
     blocks = np.kron(np.diag([0.5, 0.3, 0.2]), np.full((3, 3), 1 / 9))
     shuffle = np.random.Generator(np.random.PCG64(0)).permutation(9)
@@ -180,6 +237,28 @@ def test_scores_are_the_information_of_a_dense_walk() -> None:
     np.testing.assert_allclose(partition.scores["part"], information(table), atol=1e-9)
 
 
+@pytest.mark.parametrize(("groups", "few"), [(20, True), (21, False)])
+def test_many_groups_are_merged_from_multiples_of_their_number_and_without_eigenvectors(groups: int, few: bool) -> None:
+    sizes = over_cluster_sizes(groups)
+    assert sizes == ((30, 50, 80) if few else (31, 42, 63))
+    points = unit(110, 5)
+    searched = {"walks": (2,), "neighbours": 8, "restarts": 1}
+    names = set(choose_partition(points, groups, seeded(), **searched).scores)
+    spectral = {"spectral 0", *(f"{size} spectral clusters, 2 steps" for size in sizes)}
+    assert names == {"k-means 0", *(f"{size} clusters, 2 steps" for size in sizes)} | (spectral if few else set())
+    asked_otherwise = set(choose_partition(points, groups, seeded(), **searched, spectral=not few).scores)
+    assert asked_otherwise == names ^ spectral
+    # Where nothing is merged, eigenvectors are all there is beside k-means.
+    alone = set(choose_partition(points, groups, seeded(), **searched, over_clusters=()).scores)
+    assert alone == {"k-means 0", "spectral 0"}
+
+
+def test_over_clusters_are_more_than_the_groups() -> None:
+    for groups in range(1, 200):
+        sizes = over_cluster_sizes(groups)
+        assert groups < sizes[0] < sizes[1] < sizes[2]
+
+
 def test_the_choice_depends_on_the_generator_alone() -> None:
     points = unit(90, 4)
     first, second = (choose_partition(points, 3, seeded(5), neighbours=8) for _ in range(2))
@@ -220,6 +299,7 @@ POINTS = unit(10, 3)
         (lambda: neighbour_graph(POINTS[0], 2), ValueError, r"descriptors: shape \(3,\)"),
         (lambda: merge_by_information(np.eye(3) / 3, 4), ValueError, "groups: 4 was given; .* from 1 to 3"),
         (lambda: merge_by_information(np.eye(3) / 3, 0), ValueError, "groups: 0 was given"),
+        (lambda: over_cluster_sizes(0), ValueError, "groups: 0 was given"),
         (lambda: choose_partition(POINTS, 11, seeded()), ValueError, "groups: 11 was given; .* from 1 to 9"),
         (lambda: choose_partition(POINTS, 10, seeded()), ValueError, "groups: 10 was given; .* from 1 to 9"),
         (

@@ -26,6 +26,7 @@ from tusklite.ops.partitions import (
     joint_information,
     merge_by_information,
     neighbour_graph,
+    over_cluster_sizes,
     walk_joint,
 )
 from tusklite.ops.prototypes import Prototypes, smoothed_shares, spherical_kmeans, whole_shares
@@ -42,6 +43,7 @@ __all__ = [
     "merge_by_information",
     "neighbour_graph",
     "non_max_suppression",
+    "over_cluster_sizes",
     "pixel_centres",
     "sample_descriptors",
     "score_weighted_sum",

@@ -108,18 +108,46 @@ def joint_information(joint: np.ndarray) -> float:
     return float(_entropy_terms(joint).sum() - 2 * _entropy_terms(joint.sum(axis=1)).sum())
 
 
+# Losses that are updated merger by merger drift by rounding: what lies this near the least is computed anew.
+ROUNDING = 1e-10
+# Numbers that are held at once where losses are computed anew: 8 MB.
+NUMBERS_AT_ONCE = 2**20
+
+
+def _merging_losses(joint: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Mutual information in nats that merging clusters `rows[p]` and `columns[p]` costs: `(P,)`, in O(M) a pair."""
+    terms, marginal, diagonal = _entropy_terms(joint), joint.sum(axis=1), joint.diagonal()
+    row_terms, marginal_terms, diagonal_terms = terms.sum(axis=1), _entropy_terms(marginal), terms.diagonal()
+    losses = np.empty(len(rows))
+    at_once = max(1, NUMBERS_AT_ONCE // len(joint))
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        a, b = rows[part], columns[part]
+        # Rows and columns other than the pair's own: both change alike, hence the factor 2.
+        together = _entropy_terms(joint[a] + joint[b]).sum(axis=1)
+        own = _entropy_terms(joint[a, b] + diagonal[a]) + _entropy_terms(joint[a, b] + diagonal[b])
+        outside_before = row_terms[a] + row_terms[b]
+        inside_before = diagonal_terms[a] + diagonal_terms[b] + 2 * terms[a, b]
+        block = _entropy_terms(diagonal[a] + diagonal[b] + 2 * joint[a, b])
+        after = 2 * (together - own) + block
+        before = 2 * (outside_before - inside_before) + inside_before
+        change = _entropy_terms(marginal[a] + marginal[b]) - marginal_terms[a] - marginal_terms[b]
+        losses[part] = before - after + 2 * change
+    return losses
+
+
 def merge_by_information(joint: np.ndarray, groups: int) -> np.ndarray:
     """Merge clusters pair by pair, each time the pair that costs the least mutual information.
 
     The agglomerative information bottleneck (Slonim and Tishby 1999), on a joint whose rows and columns are the same
-    clusters.
+    clusters. A merger takes O(M^2): what other pairs cost changes by their share in the two columns that become one.
 
     Args:
         joint: `(M, M)` symmetric, as from `walk_joint`.
         groups: how many to leave, from 1 to M.
 
     Returns:
-        `(M,)` the group, 0 to groups - 1, that each cluster ends in.
+        `(M,)` the group, 0 to groups - 1, that each cluster ends in. Of pairs that cost the same the first is merged.
 
     Raises:
         ValueError: more groups than clusters.
@@ -131,27 +159,32 @@ def merge_by_information(joint: np.ndarray, groups: int) -> np.ndarray:
     groups = require_integer("groups", groups, low=1, high=len(joint))
     joint = joint.copy()
     group_of = np.arange(len(joint))
+    losses = np.full(joint.shape, np.inf)  # of a pair (a, b) with a < b; inf elsewhere
+    upper = np.triu_indices(len(joint), 1)
+    losses[upper] = _merging_losses(joint, *upper)
     while len(joint) > groups:
-        marginal = joint.sum(axis=1)
-        terms, diagonal = _entropy_terms(joint), joint.diagonal()
-        row_terms = terms.sum(axis=1)
-        # Rows and columns other than the pair's own: both change alike, hence the factor 2.
-        together = _entropy_terms(joint[:, None, :] + joint[None, :, :]).sum(axis=2)
-        own = _entropy_terms(joint + diagonal[:, None]) + _entropy_terms(joint + diagonal[None, :])
-        outside_before = row_terms[:, None] + row_terms[None, :]
-        inside_before = terms.diagonal()[:, None] + terms.diagonal()[None, :] + 2 * terms
-        block = _entropy_terms(diagonal[:, None] + diagonal[None, :] + 2 * joint)
-        after = 2 * (together - own) + block
-        before = 2 * (outside_before - inside_before) + inside_before
-        change = _entropy_terms(marginal[:, None] + marginal[None, :])
-        change = change - _entropy_terms(marginal)[:, None] - _entropy_terms(marginal)[None, :]
-        loss = before - after + 2 * change
-        loss[np.tril_indices(len(joint))] = np.inf
-        a, b = np.unravel_index(loss.argmin(), loss.shape)
+        rows, columns = np.nonzero(losses <= losses.min() + ROUNDING)
+        best = _merging_losses(joint, rows, columns).argmin() if len(rows) > 1 else 0
+        a, b = rows[best], columns[best]
+
+        # What two others lose is told by their rows: each has one number now where it had two. Where a row has neither,
+        # nothing changes.
+        merged = joint[:, a] + joint[:, b]
+        touched = np.flatnonzero(merged)
+        change = np.zeros((len(touched), len(touched)))
+        for column, sign in ((merged, 1), (joint[:, a], -1), (joint[:, b], -1)):
+            part = column[touched]
+            alone = _entropy_terms(part)
+            change += sign * (alone[:, None] + alone[None, :] - _entropy_terms(part[:, None] + part[None, :]))
+        losses[np.ix_(touched, touched)] += 2 * change
+
         joint[a] += joint[b]
         joint[:, a] += joint[:, b]
-        joint = np.delete(np.delete(joint, b, axis=0), b, axis=1)
+        joint, losses = (np.delete(np.delete(each, b, axis=0), b, axis=1) for each in (joint, losses))
         group_of = np.where(group_of == b, a, group_of - (group_of > b))
+        others = np.delete(np.arange(len(joint)), a)
+        first, second = np.minimum(a, others), np.maximum(a, others)
+        losses[first, second] = _merging_losses(joint, first, second)
     return group_of
 
 
@@ -169,16 +202,37 @@ def _nearest_mean(rows: Tensor, groups: int, generator: torch.Generator) -> np.n
     return (rows @ spherical_kmeans(rows, groups, generator).T).argmax(dim=1).cpu().numpy()
 
 
+FEW_GROUPS = 20  # up to here 30, 50 and 80 clusters are an over-clustering by half or more
+
+
+def over_cluster_sizes(groups: int) -> tuple[int, ...]:
+    """How many clusters are merged into so many groups: 30, 50 and 80, or 1.5, 2 and 3 times the groups above 20.
+
+    Args:
+        groups: M, at least 1.
+
+    Raises:
+        TypeError, ValueError: no such number.
+
+    Example:
+        >>> over_cluster_sizes(10), over_cluster_sizes(114)
+        ((30, 50, 80), (171, 228, 342))
+    """
+    groups = require_integer("groups", groups, low=1)
+    return (30, 50, 80) if groups <= FEW_GROUPS else (3 * groups // 2, 2 * groups, 3 * groups)
+
+
 def choose_partition(
     descriptors: Tensor,
     groups: int,
     generator: torch.Generator,
     given: dict[str, Tensor] | None = None,
-    over_clusters: tuple[int, ...] = (30, 50, 80),
+    over_clusters: tuple[int, ...] | None = None,
     walks: tuple[int, ...] = (1, 4, 16),
     judged_after: int = 4,
     neighbours: int = 10,
     restarts: int = 20,
+    spectral: bool | None = None,
 ) -> Partition:
     """Find the partition of descriptors that a random walk between neighbours leaves least often. No label is used.
 
@@ -192,12 +246,14 @@ def choose_partition(
         generator: a CPU generator.
         given: further partitions `(N,)` by name; one of more than M groups is merged, one of M is judged as it is.
         over_clusters: sizes of the over-clusterings, by k-means on descriptors and on eigenvectors; those that are not
-            above M or not below N are left out.
+            above M or not below N are left out. None: those of `over_cluster_sizes`.
         walks: lengths of the walks by which clusters are merged.
         judged_after: length of the walk by which candidates are compared. After a long one, it costs next to nothing to
             split a group by slant and to merge two that look alike; after a short one it does.
         neighbours: of each node in the graph.
         restarts: how many runs of k-means, on descriptors and on eigenvectors each; single runs end in poor minima.
+        spectral: whether eigenvectors are clustered too. None: unless there are over-clusterings to merge into more
+            than 20 groups, where so many eigenvectors of a graph of thousands take minutes.
 
     Returns:
         A `Partition`.
@@ -225,12 +281,15 @@ def choose_partition(
     candidates: dict[str, np.ndarray] = {}
 
     fine = {name: each.cpu().numpy() for name, each in (given or {}).items()}
-    counts = [count for count in over_clusters if groups < count < len(descriptors)]
-    rows = _spectral_rows(graph, min(counts), generator) if counts else None
+    sizes = over_cluster_sizes(groups) if over_clusters is None else over_clusters
+    counts = [count for count in sizes if groups < count < len(descriptors)]
+    if spectral is None:
+        spectral = groups <= FEW_GROUPS or not counts
+    rows = _spectral_rows(graph, min(counts), generator) if counts and spectral else None
     for count in counts:
         fine[f"{count} clusters"] = _nearest_mean(descriptors, count, generator)
-        assert rows is not None
-        fine[f"{count} spectral clusters"] = _nearest_mean(rows, count, generator)
+        if rows is not None:
+            fine[f"{count} spectral clusters"] = _nearest_mean(rows, count, generator)
     for name, found in fine.items():
         labels = np.unique(found, return_inverse=True)[1]  # without empty clusters
         if labels.max() + 1 <= groups:
@@ -239,10 +298,11 @@ def choose_partition(
         for steps in walks:
             merged = merge_by_information(walk_joint(graph, labels, steps), groups)
             candidates[f"{name}, {steps} steps"] = merged[labels]
-    spectral = _spectral_rows(graph, groups, generator)
+    rows = _spectral_rows(graph, groups, generator) if spectral else None
     for run in range(restarts):
         candidates[f"k-means {run}"] = _nearest_mean(descriptors, groups, generator)
-        candidates[f"spectral {run}"] = _nearest_mean(spectral, groups, generator)
+        if rows is not None:
+            candidates[f"spectral {run}"] = _nearest_mean(rows, groups, generator)
 
     scores = {name: joint_information(walk_joint(graph, each, judged_after)) for name, each in candidates.items()}
     best = max(scores, key=lambda name: scores[name])
