@@ -1,4 +1,4 @@
-"""How good are the keypoints: detections, landmarks and prototypes against the truth, and clusterings.
+"""How good are the keypoints: detections, landmarks, segments and prototypes against the truth, and clusterings.
 
 Labels serve to score, and to fit the linear map from landmarks to annotated points; never to train a network.
 """
@@ -14,18 +14,46 @@ from tusklite.metrics.landmarks import (
     normalized_mean_error,
 )
 from tusklite.metrics.naming import majority_class, match_prototypes
+from tusklite.metrics.segments import (
+    FoundObjects,
+    PropertyScores,
+    PrototypeNames,
+    SegmentScores,
+    count_accuracy,
+    evaluate_properties,
+    evaluate_segments,
+    find_objects,
+    name_prototypes,
+    nearest_values,
+    property_confusion,
+    segment_rand_index,
+    values_of_keypoints,
+)
 
 __all__ = [
     "ClassScores",
     "DetectionScores",
+    "FoundObjects",
     "LandmarkRegressor",
+    "PropertyScores",
+    "PrototypeNames",
+    "SegmentScores",
     "adjusted_rand_index",
+    "count_accuracy",
     "evaluate_detections",
+    "evaluate_properties",
+    "evaluate_segments",
+    "find_objects",
     "landmark_spread",
     "majority_class",
     "match_detections",
     "match_prototypes",
+    "name_prototypes",
     "nearest_landmark_distance",
+    "nearest_values",
     "normalized_mean_error",
     "normalized_mutual_information",
+    "property_confusion",
+    "segment_rand_index",
+    "values_of_keypoints",
 ]
