@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from tusklite.data.base import ImageSource, require_source
+from tusklite.data.clevr_pictures import read_clevr_pictures
 from tusklite.data.digits import Digits, DigitSource, load_digits
 from tusklite.data.faces import FaceBatch, FaceLandmarks, load_faces
 from tusklite.data.mnist_hard import MNISTHard, Scene, Scenes
+from tusklite.data.multi_object_records import ClevrRecords, TetrominoesRecords
 from tusklite.data.object_scenes import ObjectScenes
 from tusklite.data.single_digits import DigitBatch, SingleDigits
 from tusklite.data.tetrominoes import Tetrominoes
 
 __all__ = [
+    "ClevrRecords",
     "DigitBatch",
     "DigitSource",
     "Digits",
@@ -23,7 +26,9 @@ __all__ = [
     "Scenes",
     "SingleDigits",
     "Tetrominoes",
+    "TetrominoesRecords",
     "load_digits",
     "load_faces",
+    "read_clevr_pictures",
     "require_source",
 ]
