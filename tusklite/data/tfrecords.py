@@ -166,10 +166,9 @@ def _joined_strings(content: bytes, size: int, byte_lists: Any) -> np.ndarray:
     recognised and read at once.
     """
     raw = np.frombuffer(content, np.uint8)
-    if raw.size == 3 * size:
-        triples = raw.reshape(size, 3)
-        if (triples[:, :2] == ONE_BYTE).all():
-            return triples[:, 2].copy()
+    # Slices of every third byte: a comparison with the pair of bytes in one step takes several times as long.
+    if raw.size == 3 * size and all((raw[place::3] == byte).all() for place, byte in enumerate(ONE_BYTE)):
+        return raw[2::3].copy()
     return np.frombuffer(b"".join(byte_lists.FromString(content).value), np.uint8).copy()
 
 
