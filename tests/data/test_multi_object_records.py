@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -24,6 +25,8 @@ from tusklite.data import (
     record_cache,
     require_source,
 )
+from tusklite.data.loader import batches
+from tusklite.files import FileNotWritten
 
 SPLITS = (5, 2, 3)
 PICTURES = Path(os.environ.get("TUSKLITE_DATA", "/nonexistent")) / "clevr_with_masks"
@@ -203,6 +206,22 @@ def test_nothing_half_written_stays(root: Path, monkeypatch: pytest.MonkeyPatch)
             TetrominoesRecords("test", root, splits=SPLITS)
     assert [path.name for path in (root / "tetrominoes").iterdir()] == ["tetrominoes_train.tfrecords"]
     assert len(TetrominoesRecords("test", root, splits=SPLITS)) == 3
+
+
+def test_a_full_disk_leaves_nothing_behind(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(record_cache, "save_file", full)
+    with pytest.raises(FileNotWritten, match=r"3of10.cache: could not be written \(No space left on device\)"):
+        TetrominoesRecords("test", root, splits=SPLITS)
+    assert [path.name for path in (root / "tetrominoes").iterdir()] == ["tetrominoes_train.tfrecords"]
+
+
+def test_a_training_reads_them_in_its_own_order(root: Path) -> None:
+    data = TetrominoesRecords("train", root, splits=SPLITS)
+    for indices, images in batches(data, batch=4, seed=1, first_step=0, last_step=3):
+        assert torch.equal(images, data.scenes(indices).image)
 
 
 def test_another_process_that_was_faster_is_believed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
