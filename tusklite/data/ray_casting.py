@@ -116,8 +116,8 @@ class Stage(NamedTuple):
     def light_from(self, points: Tensor, view: Tensor, which: Tensor, bounces: int) -> Tensor:
         """What points (3, P) on solids (P,) send against the unit vectors `view` (3, P): linear light (3, P).
 
-        Metal shows what a mirror would, in its own colour; metal that is seen in metal, after `bounces`, shows ground
-        and sky alone.
+        Metal shows what a mirror would, in its own colour; metal that is seen in metal, after `bounces`, shows the
+        ground alone.
         """
         surface = self._surface(points, view, which)
         is_metal = pick(self.metal, which)
@@ -129,19 +129,17 @@ class Stage(NamedTuple):
         light[:, metal] = shading.weighted(shading.METAL, shading.metal_terms(shiny, mirror, open_way))
         return light
 
-    def ground_light(self, points: Tensor, scene: Tensor, lit: Tensor, open_sky: Tensor) -> Tensor:
-        """What the ground at points (3, P) sends, given the shares of lamps (3, P) and sky (P,) that reach it."""
+    def ground_light(self, points: Tensor, scene: Tensor, lit: Tensor) -> Tensor:
+        """What the ground at points (3, P) sends, given the share of each lamp (4, P) that reaches it."""
         light = shading.light_of_lamps(self.lamps, scene, points)
-        lamps = shading.coloured(light.direction[2] * light.strength * lit)
-        return shading.GROUND * (lamps + shading.SKY * open_sky)
+        return shading.GROUND * (shading.coloured(light.direction[2] * light.strength * lit) + shading.EVEN)
 
-    def ground_shares(self, points: Tensor, scene: Tensor, side: int) -> Tensor:
-        """Shares of the three lamps and of the sky that objects leave to points (3, P) of the ground: (4, P)."""
+    def ground_lit(self, points: Tensor, scene: Tensor, side: int) -> Tensor:
+        """Share of each lamp, (4, P), that objects leave to points (3, P) of the ground."""
         others = self._others(points, scene, torch.full_like(scene, -1))
         up = torch.zeros_like(points)
         up[2] = 1
-        open_sky = self._open_sky(others, up)
-        return torch.cat((self._lit(points, up, scene, others, side), open_sky[None]))
+        return self._lit(points, up, scene, others, side)
 
     def _others(self, points: Tensor, scene: Tensor, own: Tensor) -> Others:
         which = scene * self.places + torch.arange(self.places, device=scene.device)[:, None]
@@ -155,24 +153,13 @@ class Stage(NamedTuple):
         others = self._others(points, scene, which)
         light = shading.light_of_lamps(self.lamps, scene, points)
         lit = self._lit(points, normal, scene, others, OBJECT_SHADOW)
-        up = 0.5 + 0.5 * normal[2]
-        sky = shading.SKY * (up - 1 + self._open_sky(others, normal)).clamp_min(0)
-        height = points[2] / (points[2] + 0.5 * pick(self.solids.radius, which))  # low down, ground lies in their shade
-        colour = pick(self.colour, which)
-        return shading.Surface(colour, normal, view, light, lit, sky, shading.SKY * (1 - up) * height)
-
-    def _open_sky(self, others: Others, normal: Tensor) -> Tensor:
-        """Share of an even sky's light, (P,), that balls in the others' place would leave to a surface."""
-        radius = pick(self.solids.radius, others.which.flatten()).view_as(others.which)
-        facing = dot(others.offset, normal[:, None]).clamp_min(0)
-        hidden = radius * radius * facing / (others.squared * others.squared.sqrt()).clamp_min(1e-4)
-        return (1 - (hidden * others.there).sum(0)).clamp_min(0)
+        return shading.Surface(pick(self.colour, which), normal, view, light, lit)
 
     def _lit(self, points: Tensor, normal: Tensor, scene: Tensor, others: Others, side: int) -> Tensor:
-        """Share of each lamp's square, (3, P), that points (3, P) see past the others, by side x side spots of it."""
+        """Share of each lamp's square, (4, P), that points (3, P) see past the others, by side x side spots of it."""
         reach = pick(self.solids.reach, others.which.flatten()).view_as(others.which)
-        shares = points.new_ones(3, len(scene))
-        for lamp in range(3):
+        shares = points.new_ones(4, len(scene))
+        for lamp in range(4):
             way = pick(self.lamps.place[:, lamp], scene) - points
             length = dot(way, way).sqrt()
             along = dot(others.offset, (way / length)[:, None])
@@ -207,7 +194,7 @@ class Stage(NamedTuple):
         which = others.which[place, point]
         near, _ = self.solids.crossings(which, pick(points, point), pick(way, point))
         distance, solid = closest(point, which, near, len(own))
-        light = torch.full_like(points, shading.SKY)
+        light = torch.zeros_like(points)
         down = ((solid < 0) & (way[2] < 0)).nonzero()[:, 0]
         light[:, down] = self._ground_along(pick(points, down), pick(way, down), pick(scene, down), bounces > 0)
         if bounces:
@@ -221,24 +208,24 @@ class Stage(NamedTuple):
         """The ground as seen from points along `way`, which goes down: light (3, P)."""
         ground = points + (points[2] / -way[2].clamp_max(-1e-4)).clamp_max(FAR) * way
         ground[2] = 0
-        shares = self.ground_shares(ground, scene, MIRRORED_SHADOW) if shaded else points.new_ones(4, len(scene))
-        return self.ground_light(ground, scene, shares[:3], shares[3])
+        lit = self.ground_lit(ground, scene, MIRRORED_SHADOW) if shaded else points.new_ones(4, len(scene))
+        return self.ground_light(ground, scene, lit)
 
 
 def _ground_seen(stage: Stage, layout: Layout, view: View) -> Tensor:
     """The ground's light through all pixels of a view, (3, B, rows, columns), whether or not an object hides it."""
-    points, scene = _ground_points(layout, view)
+    points, scene = ground_points(layout, view)
     coarse = view.coarser(SHADOW_STEP)
-    shares = stage.ground_shares(*_ground_points(layout, coarse), GROUND_SHADOW)
+    shares = stage.ground_lit(*ground_points(layout, coarse), GROUND_SHADOW)
     shares = shares.view(4, -1, coarse.rows, coarse.columns)
     shares = functional.interpolate(shares.transpose(0, 1), scale_factor=SHADOW_STEP, mode="bilinear")
     shares = shares[:, :, : view.rows, : view.columns].transpose(0, 1).flatten(1)  # (4, B * rows * columns)
-    return stage.ground_light(points, scene, shares[:3], shares[3]).view(3, -1, view.rows, view.columns)
+    return stage.ground_light(points, scene, shares).view(3, -1, view.rows, view.columns)
 
 
-def _ground_points(layout: Layout, view: View) -> tuple[Tensor, Tensor]:
+def ground_points(layout: Layout, view: View, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """Where the rays through a view's pixels meet the ground, (3, R), and their scenes (R,)."""
-    camera = layout.camera(torch.float32)
+    camera = layout.camera(dtype)
     direction = camera.directions(view)
     eye = camera.eye[:, :, None, None]
     distance = torch.where(direction[2] < -1e-3, -eye[2] / direction[2].clamp_max(-1e-3), FAR).clamp_max(FAR)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 SHAPES = ("sphere", "cube", "cylinder")
-REACH = (1.0, math.sqrt(3), math.sqrt(2))  # radius of the ball about each shape, for the shape's own radius 1
-EDGE = (2, 14, 10)  # powers of the norm whose gradient is the normal: the larger, the sharper is an edge
+EXTENT = (1.0, 0.95, 0.97)  # of each shape, for the radius 1: the generator's cubes and cylinders fall short of it
+REACH = (1.0, math.sqrt(3), math.sqrt(2))  # radius of the ball about each shape, for the shape's own extent 1
+EDGE = (2, 20, 16)  # powers of the norm whose gradient is the normal: the larger, the sharper is an edge
 SLACK = 1.12  # a ball's picture is an ellipse, and longer than its middle says by no more than this
 
 
@@ -131,7 +132,7 @@ class Solids(NamedTuple):
     Attributes:
         kind: int64 (N,), a shape's number in `SHAPES`.
         centre: (3, N).
-        radius: (N,), of a sphere or cylinder; half the height of all, half the side of a cube.
+        radius: (N,), half the height of all, half the width of a cube.
         cosine, sine: (N,), of the angle they are turned by.
         reach: (N,), radius of the ball about each.
         present: bool (N,); what is not present is met by no ray.
@@ -147,9 +148,10 @@ class Solids(NamedTuple):
 
     @classmethod
     def standing(cls, kind: Tensor, place: Tensor, radius: Tensor, angle: Tensor, present: Tensor) -> Solids:
-        """Solids on the plane z = 0: kind, radius, angle and present (N,), place (2, N)."""
-        reach = radius * radius.new_tensor(REACH)[kind]
-        return cls(kind, torch.cat((place, radius[None])), radius, angle.cos(), angle.sin(), reach, present)
+        """Solids whose middles are at `place` (2, N), `radius` (N,) above the plane z = 0, and `EXTENT` of that large."""
+        centre = torch.cat((place, radius[None]))
+        radius = radius * radius.new_tensor(EXTENT)[kind]
+        return cls(kind, centre, radius, angle.cos(), angle.sin(), radius * radius.new_tensor(REACH)[kind], present)
 
     def to(self, dtype: torch.dtype) -> Solids:
         """The same with floats of another type."""

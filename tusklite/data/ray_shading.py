@@ -1,4 +1,8 @@
-"""Light and materials of CLEVR-like scenes: three square lamps, an even sky, rubber and metal.
+"""Light and materials of CLEVR-like scenes: three square lamps, a sun, rubber and metal.
+
+The sun's direction was triangulated from its highlights in metal spheres of real pictures; strengths of light were
+fitted to their ground, weights of materials to their objects (see `clevr_files`).
+
 
 Light is linear, red, green and blue in the first dimension, (3, P); `encode_srgb` makes a picture of it.
 """
@@ -17,61 +21,58 @@ COLOURS = (  # the generator's bytes, taken as linear, in the order of `clevr_la
     *((129, 74, 25), (129, 38, 192), (41, 208, 208), (255, 238, 51)),
 )
 GROUND = 0.62  # what the ground gives back of the light that falls on it; assumed: only its product with light is seen
-SKY = 0.135 / GROUND  # light from all around
-LAMP_POWER = (  # key, fill and back: light on a surface that faces the lamp, at distance 1
-    (4.83 / GROUND, 4.51 / GROUND, 4.02 / GROUND),
-    (0.52 / GROUND, 0.58 / GROUND, 0.86 / GROUND),
-    (2.39 / GROUND, 2.40 / GROUND, 2.38 / GROUND),
+SUN = (0.397, -0.194, 0.897)  # where it stands; its light is the same everywhere
+SUN_DISTANCE = 1000.0  # a lamp so far away is a sun
+LAMP_POWER = (  # key, fill, back and sun: light on a surface that faces the lamp, at distance 1
+    (4.89 / GROUND, 4.49 / GROUND, 3.85 / GROUND),
+    (0.72 / GROUND, 0.79 / GROUND, 1.02 / GROUND),
+    (2.28 / GROUND, 2.30 / GROUND, 2.32 / GROUND),
+    (0.0301e6 / GROUND, 0.0301e6 / GROUND, 0.0301e6 / GROUND),
 )
-LAMP_SIDES = (1.0, 1.0, 1.0)  # of their squares
+LAMP_SIDES = (1.0, 1.0, 1.0, 50.0)  # of their squares
+EVEN = 0.108 / GROUND  # light from all around, which nothing hides
 
 
 class Rubber(NamedTuple):
-    """Weights of what a rubber surface sends back; the first three are taken times its colour.
+    """Weights of what a rubber surface sends back; all are taken times its colour but the last.
 
     Attributes:
         lamps: of the lamps' light that falls on it.
-        sky: of the sky's.
-        ground: of what comes up from the ground.
+        even: of a light that is the same everywhere.
         gloss: of the lamps' broad highlights, which are white.
-        rim: of the sky seen at a grazing angle.
     """
 
-    lamps: float = 1.0
-    sky: float = 1.0
-    ground: float = 1.0
-    gloss: float = 0.3
-    rim: float = 0.2
+    lamps: float = 0.858
+    even: float = 0.780
+    gloss: float = 0.027
 
 
 class Metal(NamedTuple):
-    """Weights of what a metal surface sends back; all are taken times its colour but the last.
+    """Weights of what a metal surface sends back, all taken times its colour.
 
     Attributes:
-        mirror: of what is seen in it.
+        mirror: of the ground and the objects that are seen in it.
         sharp, broad: of the lamps' highlights.
         lamps: of the lamps' light that falls on it.
-        sky: of the sky's.
-        coat: of what is seen in it at a grazing angle, white.
+        even: of a light that is the same everywhere.
     """
 
-    mirror: float = 0.9
-    sharp: float = 1.0
-    broad: float = 0.3
-    lamps: float = 0.1
-    sky: float = 0.1
-    coat: float = 0.1
+    mirror: float = 0.635
+    sharp: float = 2.699
+    broad: float = 1.820
+    lamps: float = 0.241
+    even: float = 0.250
 
 
 RUBBER, METAL = Rubber(), Metal()
-GLOSS_POWER, SHARP_POWER, BROAD_POWER = 24.0, 120.0, 12.0  # how narrow the highlights are
+GLOSS_POWER, SHARP_POWER, BROAD_POWER = 24.0, 400.0, 20.0  # how narrow the highlights are
 
 
 class Lamps(NamedTuple):
-    """Three square lamps in each of B scenes, which face the origin.
+    """Square lamps in each of B scenes, which face the origin: key, fill, back and sun.
 
     Attributes:
-        place, axis, across, up: (3, 3, B): x, y, z, then the lamp. The last three are unit vectors.
+        place, axis, across, up: (3, 4, B): x, y, z, then the lamp. The last three are unit vectors.
     """
 
     place: Tensor
@@ -81,7 +82,9 @@ class Lamps(NamedTuple):
 
     @classmethod
     def at(cls, place: Tensor) -> Lamps:
-        """Lamps at `place` (3, 3, B)."""
+        """Lamps at `place` (3, 3, B), and the sun."""
+        sun = unit(place.new_tensor(SUN)) * SUN_DISTANCE
+        place = torch.cat((place, sun[:, None, None].expand(-1, 1, place.shape[2])), 1)
         axis = -unit(place)
         across = unit(torch.stack((axis[1], -axis[0], torch.zeros_like(axis[0]))))
         return cls(place, axis, across, torch.linalg.cross(across, axis, dim=0))
@@ -91,8 +94,8 @@ class Light(NamedTuple):
     """The lamps' light on P points, before shadows.
 
     Attributes:
-        strength: (3, P) for each lamp, times `LAMP_POWER` the light on a surface that faces it.
-        direction: (3, 3, P), unit vectors to the lamps: x, y, z, then the lamp.
+        strength: (4, P) for each lamp, times `LAMP_POWER` the light on a surface that faces it.
+        direction: (3, 4, P), unit vectors to the lamps: x, y, z, then the lamp.
     """
 
     strength: Tensor
@@ -101,16 +104,16 @@ class Light(NamedTuple):
 
 def light_of_lamps(lamps: Lamps, scene: Tensor, points: Tensor) -> Light:
     """What reaches points (3, P) of scenes (P,): it falls with the squared distance and the angle at the lamp."""
-    offset = pick(lamps.place, scene) - points[:, None]  # (3, 3, P)
+    offset = pick(lamps.place, scene) - points[:, None]  # (3, 4, P)
     squared = dot(offset, offset)
     direction = offset * squared.rsqrt()
     return Light(-dot(direction, pick(lamps.axis, scene)).clamp_max(0) / squared, direction)
 
 
 def coloured(by_lamp: Tensor) -> Tensor:
-    """Light (3, P) in colours from strengths (3, P) for each lamp."""
+    """Light (3, P) in colours from strengths (4, P) for each lamp."""
     power = by_lamp.new_tensor(LAMP_POWER)
-    return sum((power[lamp][:, None] * by_lamp[lamp] for lamp in range(1, 3)), power[0][:, None] * by_lamp[0])
+    return sum((power[lamp][:, None] * by_lamp[lamp] for lamp in range(1, 4)), power[0][:, None] * by_lamp[0])
 
 
 class Surface(NamedTuple):
@@ -120,8 +123,7 @@ class Surface(NamedTuple):
         colour: (3, P).
         normal, view: (3, P), unit vectors; `view` goes from the eye to the point.
         light: of the lamps.
-        lit: (3, P) for each lamp, the share of it that no other object hides.
-        sky, ground: (P,), how much light comes from the sky and from the ground.
+        lit: (4, P) for each lamp, the share of it that no other object hides.
     """
 
     colour: Tensor
@@ -129,17 +131,11 @@ class Surface(NamedTuple):
     view: Tensor
     light: Light
     lit: Tensor
-    sky: Tensor
-    ground: Tensor
 
     def diffuse(self) -> Tensor:
         """The lamps' light on the surface, (3, P)."""
         facing = dot(self.light.direction, self.normal[:, None]).clamp_min(0)
         return coloured(facing * self.light.strength * self.lit)
-
-    def grazing(self) -> Tensor:
-        """1 where the surface is seen from the side, 0 where it is seen from the front, (P,)."""
-        return (1 + dot(self.view, self.normal)).clamp(0, 1).pow(3)
 
     def mirrored(self) -> Tensor:
         """Where a ray from the eye goes on, (3, P)."""
@@ -148,9 +144,8 @@ class Surface(NamedTuple):
     def some(self, rows: Tensor) -> Surface:
         """Some of the points."""
         light = Light(*(pick(part, rows) for part in self.light))
-        colour, normal, view, _, lit, sky, ground = self
-        rest = (pick(part, rows) for part in (lit, sky, ground))
-        return Surface(pick(colour, rows), pick(normal, rows), pick(view, rows), light, *rest)
+        before = (pick(part, rows) for part in self[:3])
+        return Surface(*before, light, pick(self.lit, rows))
 
 
 def rubber_terms(surface: Surface) -> Rubber:
@@ -160,10 +155,8 @@ def rubber_terms(surface: Surface) -> Rubber:
     gloss = dot(half, surface.normal[:, None]).clamp_min(0).pow(GLOSS_POWER) * facing
     return Rubber(  # type: ignore[arg-type]
         lamps=surface.colour * surface.diffuse(),
-        sky=surface.colour * surface.sky,
-        ground=surface.colour * surface.ground,
+        even=surface.colour * EVEN,
         gloss=coloured(gloss * surface.light.strength * surface.lit),
-        rim=(surface.grazing() * surface.sky).expand(3, -1),
     )
 
 
@@ -175,15 +168,14 @@ def metal_terms(surface: Surface, mirror: Tensor, open_way: Tensor) -> Metal:
         mirror: (3, P), what is seen in them.
         open_way: bool (P,), where no object is in the way from there.
     """
-    towards = dot(surface.mirrored()[:, None], surface.light.direction)  # (3, P)
-    shown = torch.sqrt(surface.light.strength) * open_way
+    towards = dot(surface.mirrored()[:, None], surface.light.direction)  # (4, P)
+    shown = surface.light.strength * open_way
     return Metal(  # type: ignore[arg-type]
         mirror=surface.colour * mirror,
         sharp=surface.colour * coloured(torch.exp((towards - 1) * SHARP_POWER) * shown),
         broad=surface.colour * coloured(torch.exp((towards - 1) * BROAD_POWER) * shown),
         lamps=surface.colour * surface.diffuse(),
-        sky=surface.colour * surface.sky,
-        coat=surface.grazing() * mirror,
+        even=surface.colour * EVEN,
     )
 
 
