@@ -78,6 +78,17 @@ def _full_path(named_by: str, folder: Path, given_in: str) -> Path:
         ) from reason
 
 
+def cache_folder() -> Path:
+    """Where files are kept that can be made again: `$TUSKLITE_CACHE`, else the user's cache folder.
+
+    Raises:
+        ValueError: that needs a home folder, and none is known.
+    """
+    given = os.environ.get("TUSKLITE_CACHE")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "tusklite"
+    return _full_path("TUSKLITE_CACHE", Path(given) if given else user, "TUSKLITE_CACHE")
+
+
 def notebook_path(name: str) -> Path:
     """A lesson by name, number or file: "13", "13_mnist_hard", "mnist-hard" or a path.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tusklite.data.base import ImageSource, require_source
+from tusklite.data.clevr_like import ClevrLike
 from tusklite.data.clevr_pictures import read_clevr_pictures
 from tusklite.data.digits import Digits, DigitSource, load_digits
 from tusklite.data.faces import FaceBatch, FaceLandmarks, load_faces
@@ -13,6 +14,7 @@ from tusklite.data.single_digits import DigitBatch, SingleDigits
 from tusklite.data.tetrominoes import Tetrominoes
 
 __all__ = [
+    "ClevrLike",
     "ClevrRecords",
     "DigitBatch",
     "DigitSource",

@@ -86,7 +86,9 @@ def read_scene_file(path: str | os.PathLike[str]) -> tuple[Layout, float]:
         place = torch.tensor([thing["3d_coords"] for thing in objects], dtype=torch.float64)
         pixels = torch.tensor([thing["pixel_coords"] for thing in objects], dtype=torch.float64)
         angle = torch.tensor([thing["rotation"] for thing in objects], dtype=torch.float64)
-        kinds = {name: _numbers([thing[key] for thing in objects], PROPERTIES[name]) for name, key in FILE_NAMES.items()}
+        kinds = {
+            name: _numbers([thing[key] for thing in objects], PROPERTIES[name]) for name, key in FILE_NAMES.items()
+        }
         if place.shape != (len(objects), 3) or pixels.shape != (len(objects), 3) or not len(objects):
             raise ValueError("three coordinates for each object, and at least one")
     except (KeyError, TypeError, ValueError) as reason:

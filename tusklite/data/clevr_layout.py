@@ -122,7 +122,7 @@ def draw_layouts(keys: Tensor, attempts: Tensor) -> tuple[Layout, Tensor]:
     Example:
         >>> layout, complete = draw_layouts(torch.arange(3), torch.zeros(3, dtype=torch.int64))
         >>> layout.present.sum(1), complete
-        (tensor([6, 6, 6]), tensor([True, True, True]))
+        (tensor([6, 5, 5]), tensor([True, True, True]))
     """
     device = keys.device
     number = torch.arange(MOST, device=device)
@@ -131,7 +131,9 @@ def draw_layouts(keys: Tensor, attempts: Tensor) -> tuple[Layout, Tensor]:
     eye = _jittered(scene[:, 1:2], EYE, EYE_JITTER)
     lamps = _jittered(scene[:, 2:3], sum(LAMPS, ()), LAMP_JITTER).unflatten(1, (3, 3))
     objects = random_bits(random_bits(scene[:, 3:4], attempts[:, None]), number)  # (B, T), a stream each
-    drawn = [integers_below(random_bits(objects, place), len(PROPERTIES[name])) for place, name in enumerate(PROPERTIES)]
+    drawn = [
+        integers_below(random_bits(objects, place), len(PROPERTIES[name])) for place, name in enumerate(PROPERTIES)
+    ]
     shape, colour, size, material = drawn
     angle = integers_below(random_bits(objects, 4), _TURN).double() * (2 * math.pi / _TURN)
     darts = random_bits(random_bits(objects, 5)[..., None], torch.arange(DARTS, device=device))

@@ -29,7 +29,7 @@ def cast_segments(layout: Layout, view: View) -> Tensor:
         >>> from tusklite.data.clevr_layout import cropped, draw_layouts
         >>> layout, _ = draw_layouts(torch.tensor([2]), torch.tensor([0]))
         >>> cast_segments(layout, cropped(12))[0].unique()
-        tensor([0, 1, 2, 3, 4, 5, 6], dtype=torch.uint8)
+        tensor([0, 1, 2, 3, 4, 5], dtype=torch.uint8)
     """
     solids = layout.solids()
     _, _, solid = _cast_from_eye(layout, solids, view, torch.float64)
@@ -62,7 +62,7 @@ def cast_images(layout: Layout, view: View, rays: int = 2) -> Tensor:
 
 
 def _cast_from_eye(layout: Layout, solids: Solids, view: View, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Of all rays of a view: directions (3, R), how far they go (R,), and the solids that they meet (R,), -1 if none."""
+    """Of all rays of a view: directions (3, R), how far they go (R,), and which solids they meet (R,), or -1."""
     camera = layout.camera(dtype)
     direction = camera.directions(view).flatten(1)
     ray, which = camera.near_pairs(solids, view)

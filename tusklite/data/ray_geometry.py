@@ -148,7 +148,7 @@ class Solids(NamedTuple):
 
     @classmethod
     def standing(cls, kind: Tensor, place: Tensor, radius: Tensor, angle: Tensor, present: Tensor) -> Solids:
-        """Solids whose middles are at `place` (2, N), `radius` (N,) above the plane z = 0, and `EXTENT` of that large."""
+        """Solids with middles at `place` (2, N), `radius` (N,) above z = 0, a little smaller than that (`EXTENT`)."""
         centre = torch.cat((place, radius[None]))
         radius = radius * radius.new_tensor(EXTENT)[kind]
         return cls(kind, centre, radius, angle.cos(), angle.sin(), radius * radius.new_tensor(REACH)[kind], present)
@@ -171,7 +171,7 @@ class Solids(NamedTuple):
         return near[:, 0], far[:, 0]
 
     def normals(self, which: Tensor, points: Tensor) -> Tensor:
-        """Outward unit normals (3, P) at points (3, P) on solids `which` (P,); edges are rounded, seen by light only."""
+        """Outward unit normals (3, P) at points (3, P) on solids `which` (P,); to light alone, edges are round."""
         x, y, z = self.own_frame(which, points - pick(self.centre, which))
         kind = pick(self.kind, which)
         power = pick(x.new_tensor(EDGE), kind) - 1

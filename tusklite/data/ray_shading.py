@@ -112,8 +112,8 @@ def light_of_lamps(lamps: Lamps, scene: Tensor, points: Tensor) -> Light:
 
 def coloured(by_lamp: Tensor) -> Tensor:
     """Light (3, P) in colours from strengths (4, P) for each lamp."""
-    power = by_lamp.new_tensor(LAMP_POWER)
-    return sum((power[lamp][:, None] * by_lamp[lamp] for lamp in range(1, 4)), power[0][:, None] * by_lamp[0])
+    power = by_lamp.new_tensor(LAMP_POWER)[..., None]  # (4, 3, 1)
+    return (power[0] * by_lamp[0] + power[1] * by_lamp[1]) + (power[2] * by_lamp[2] + power[3] * by_lamp[3])
 
 
 class Surface(NamedTuple):
@@ -144,24 +144,21 @@ class Surface(NamedTuple):
     def some(self, rows: Tensor) -> Surface:
         """Some of the points."""
         light = Light(*(pick(part, rows) for part in self.light))
-        before = (pick(part, rows) for part in self[:3])
-        return Surface(*before, light, pick(self.lit, rows))
+        colour, normal, view = (pick(part, rows) for part in self[:3])
+        return Surface(colour, normal, view, light, pick(self.lit, rows))
 
 
-def rubber_terms(surface: Surface) -> Rubber:
-    """What the weights of `Rubber` are taken of: (3, P) each."""
+def rubber_terms(surface: Surface) -> tuple[Tensor, ...]:
+    """What the weights of `Rubber` are taken of, in their order: (3, P) each."""
     half = unit(surface.light.direction - surface.view[:, None])
     facing = dot(surface.light.direction, surface.normal[:, None]) > 0
     gloss = dot(half, surface.normal[:, None]).clamp_min(0).pow(GLOSS_POWER) * facing
-    return Rubber(  # type: ignore[arg-type]
-        lamps=surface.colour * surface.diffuse(),
-        even=surface.colour * EVEN,
-        gloss=coloured(gloss * surface.light.strength * surface.lit),
-    )
+    shown = coloured(gloss * surface.light.strength * surface.lit)
+    return surface.colour * surface.diffuse(), surface.colour * EVEN, shown
 
 
-def metal_terms(surface: Surface, mirror: Tensor, open_way: Tensor) -> Metal:
-    """What the weights of `Metal` are taken of: (3, P) each.
+def metal_terms(surface: Surface, mirror: Tensor, open_way: Tensor) -> tuple[Tensor, ...]:
+    """What the weights of `Metal` are taken of, in their order: (3, P) each.
 
     Args:
         surface: P points.
@@ -170,19 +167,18 @@ def metal_terms(surface: Surface, mirror: Tensor, open_way: Tensor) -> Metal:
     """
     towards = dot(surface.mirrored()[:, None], surface.light.direction)  # (4, P)
     shown = surface.light.strength * open_way
-    return Metal(  # type: ignore[arg-type]
-        mirror=surface.colour * mirror,
-        sharp=surface.colour * coloured(torch.exp((towards - 1) * SHARP_POWER) * shown),
-        broad=surface.colour * coloured(torch.exp((towards - 1) * BROAD_POWER) * shown),
-        lamps=surface.colour * surface.diffuse(),
-        even=surface.colour * EVEN,
-    )
+    sharp = coloured(torch.exp((towards - 1) * SHARP_POWER) * shown)
+    broad = coloured(torch.exp((towards - 1) * BROAD_POWER) * shown)
+    even = torch.full_like(mirror, EVEN)
+    return tuple(surface.colour * term for term in (mirror, sharp, broad, surface.diffuse(), even))
 
 
-def weighted(weights: Rubber | Metal, terms: Rubber | Metal) -> Tensor:
-    """Light (3, P) from weights and terms."""
-    first, *others = (weight * term for weight, term in zip(weights, terms, strict=True))
-    return sum(others, torch.as_tensor(first))
+def weighted(weights: Rubber | Metal, terms: tuple[Tensor, ...]) -> Tensor:
+    """Light (3, P) from weights and terms in their order."""
+    light = torch.zeros_like(terms[0])
+    for weight, term in zip(weights, terms, strict=True):
+        light = light + weight * term
+    return light
 
 
 def encode_srgb(light: Tensor) -> Tensor:
