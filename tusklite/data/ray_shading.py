@@ -57,11 +57,11 @@ class Metal(NamedTuple):
         even: of a light that is the same everywhere.
     """
 
-    mirror: float = 0.635
-    sharp: float = 2.699
-    broad: float = 1.820
-    lamps: float = 0.241
-    even: float = 0.250
+    mirror: float = 0.679
+    sharp: float = 6.928
+    broad: float = 2.798
+    lamps: float = 0.164
+    even: float = 0.211
 
 
 RUBBER, METAL = Rubber(), Metal()
