@@ -186,7 +186,7 @@ def score_properties(
 
 
 def score_nearest(labelled: OfKeypoints, scored: OfKeypoints) -> dict[str, float]:
-    """What descriptors know, whatever prototypes do: shares of objects whose nearest labelled one has the same value."""
+    """What descriptors know, whatever prototypes do: shares of objects of the same value as the nearest labelled one."""
     if not len(labelled.descriptors) or not len(scored.descriptors):
         return dict.fromkeys(scored.properties, 0.0)
     shares = {}
@@ -251,5 +251,7 @@ class ObjectDiscovery(Experiment[TUSKTraining, ObjectSplits]):
 
     def describe(self, preset: AnyPreset, splits: ObjectSplits) -> dict[str, Any]:
         """Where the scenes come from, and how many each split has."""
-        data = {name: value for name, value in splits.test.describe().items() if not name.endswith(("_scenes", "split"))}
+        data = {
+            name: value for name, value in splits.test.describe().items() if not name.endswith(("_scenes", "split"))
+        }
         return data | {f"{name}_scenes": len(getattr(splits, name)) for name in ("train", "validation", "test")}

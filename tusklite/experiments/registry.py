@@ -28,7 +28,7 @@ def experiments() -> dict[str, AnyExperiment]:
 
     Example:
         >>> sorted(experiments())[:2]
-        ['mnist-hard', 'thewlis-aflw']
+        ['clevr6', 'mnist-hard']
     """
     room = importlib.import_module("tusklite.experiments")
     for module in pkgutil.iter_modules(room.__path__):
