@@ -68,6 +68,13 @@ OFF = {
     "recluster_at": (),
     "decode_share": 1.0,
     "padding_mode": "zeros",
+    "canvas": 0,
+    "background_layer": "none",
+    "candidates": 0,
+    "least_gain": 0.0,
+    "candidate_window": 0,
+    "decoded_views": "both",
+    "least_paint": 0.0,
 }
 
 
@@ -120,7 +127,7 @@ def test_every_preset_of_mnist_hard_finds_nine_digits(name: str) -> None:
     assert preset.training.recluster_scenes <= preset.data.train_scenes
 
 
-@pytest.mark.parametrize("experiment", ["mnist-hard", "thewlis-aflw", "thewlis-digits"])
+@pytest.mark.parametrize("experiment", ["clevr6", "mnist-hard", "tetrominoes", "thewlis-aflw", "thewlis-digits"])
 def test_presets_are_frozen(experiment: str) -> None:
     preset = get_preset(experiment, "lite")
     for thing in (preset, preset.model, preset.training, preset.schedule, preset.data):
@@ -138,7 +145,7 @@ def test_overrides_reach_their_part_and_are_recorded_where_they_differ() -> None
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    known = "'mnist-hard', 'thewlis-aflw', 'thewlis-digits'"
+    known = "'clevr6', 'mnist-hard', 'tetrominoes', 'thewlis-aflw', 'thewlis-digits'"
     with pytest.raises(ValueError, match=rf"^experiment: 'mnist' was given; allowed are {known}$"):
         get_preset("mnist", "lite")
     with pytest.raises(

@@ -44,7 +44,7 @@ def toys(folder: Path, *names: str) -> list[Path]:
 
 
 def test_the_variable_names_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sorted(experiments()) == ["mnist-hard", "thewlis-aflw", "thewlis-digits"]
+    assert sorted(experiments()) == ["clevr6", "mnist-hard", "tetrominoes", "thewlis-aflw", "thewlis-digits"]
     (one,) = toys(tmp_path, "one")
     (tmp_path / "more").mkdir()
     toys(tmp_path / "more", "two", "three")

@@ -34,7 +34,7 @@ OBJECTS = TUSKConfig(
     padding_mode="replicate",
     aggregation="alpha",
     canvas=9,
-    background="black",
+    background_layer="black",
 )
 CHOOSING = replace(OBJECTS, candidates=6, least_gain=0.01, candidate_window=3)
 
@@ -104,7 +104,7 @@ def test_memory_of_the_decoder_does_not_grow_with_the_image() -> None:
 
 @pytest.mark.parametrize("kind", ["black", "surface", "learned"])
 def test_image_and_masks_are_those_of_layers_before_the_background(kind: str) -> None:
-    model, images = a_model(replace(OBJECTS, background=kind)), some_images()
+    model, images = a_model(replace(OBJECTS, background_layer=kind)), some_images()
     output = model(images)
     background = model.background(images, output.features)
     image, masks = alpha_blend(output.layers, background)
@@ -172,7 +172,7 @@ def test_a_small_window_proposes_maxima_that_a_large_one_suppresses() -> None:
 
 
 def test_a_model_that_chooses_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
-    model, images = a_model(replace(CHOOSING, background="learned")), some_images()
+    model, images = a_model(replace(CHOOSING, background_layer="learned")), some_images()
     model.save(tmp_path / "objects.safetensors")
     again = TUSK.load(tmp_path / "objects.safetensors")
     assert again.config == model.config
@@ -183,10 +183,10 @@ def test_a_model_that_chooses_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     ("setting", "complaint"),
     [
         ({"aggregation": "sum"}, "canvas: 9 was given with aggregation 'sum'"),
-        ({"aggregation": "sum", "canvas": 0}, "background: 'black' was given with aggregation 'sum'"),
-        ({"background": "blue"}, "background: 'blue' was given"),
-        ({"candidates": 2}, "candidates: 2 was given with background 'black' and 3 keypoints"),
-        ({"candidates": 6, "background": "none"}, "candidates: 6 was given with background 'none'"),
+        ({"aggregation": "sum", "canvas": 0}, "background_layer: 'black' was given with aggregation 'sum'"),
+        ({"background_layer": "blue"}, "background_layer: 'blue' was given"),
+        ({"candidates": 2}, "candidates: 2 was given with background_layer 'black' and 3 keypoints"),
+        ({"candidates": 6, "background_layer": "none"}, "candidates: 6 was given with background_layer 'none'"),
         ({"least_gain": 0.1}, "least_gain: 0.1 was given without candidates"),
         ({"candidate_window": 3}, "candidate_window: 3 was given without candidates"),
         ({"candidates": 6, "candidate_window": 4}, "candidate_window: 4 was given"),
@@ -275,7 +275,7 @@ def test_a_partition_after_the_last_step_is_found_on_the_final_descriptors(tmp_p
 
 
 def test_painting_is_refused_where_all_are_drawn_in_one_pass() -> None:
-    config = replace(OBJECTS, aggregation="sum", canvas=0, background="none")
+    config = replace(OBJECTS, aggregation="sum", canvas=0, background_layer="none")
     with pytest.raises(ValueError, match="least_paint: 3 was given with aggregation 'sum'"):
         TUSKTraining(a_model(config), TUSKOptions(least_paint=3.0), steps=3)
     with pytest.raises(ValueError, match="decoded_views: 'last' was given"):

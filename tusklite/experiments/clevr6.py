@@ -66,7 +66,7 @@ _LITE_MODEL = TUSKConfig(
     padding_mode="replicate",
     aggregation="alpha",
     canvas=18,
-    background="surface",
+    background_layer="surface",
     candidates=9,
     least_gain=0.25,
 )
@@ -145,10 +145,10 @@ DEPARTURES = Departures(
             "as published: the six strongest maxima, whatever they draw",
         ),
         "no background, no choice": (
-            {"model.background": "none", "model.candidates": 0, "model.least_gain": 0.0},
+            {"model.background_layer": "none", "model.candidates": 0, "model.least_gain": 0.0},
             "as published: some keypoint has to paint it",
         ),
-        "a learned background": ({"model.background": "learned"}, "the surface comes from the image itself"),
+        "a learned background": ({"model.background_layer": "learned"}, "the surface comes from the image itself"),
         "sixteen groups": ({"model.groups": 16}, "with one channel a group, magnitudes are lost"),
         "zero padding": ({"model.padding_mode": "zeros"}, "as published"),
         "no standardised descriptors": ({"model.standardize": False}, "as published"),

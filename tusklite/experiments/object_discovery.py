@@ -85,7 +85,7 @@ def painters(model: TUSK, output: TUSKOutput, size: tuple[int, int], background:
     logits = logits.masked_fill(~output.keypoints.found[..., None, None], NEVER)
     if logits.shape[2:] != size:
         logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
-    counts = background and model.config.background != "none"
+    counts = background and model.config.background_layer != "none"
     behind = torch.full_like(logits[:, :1], 0.0 if counts else 2 * NEVER)
     return torch.cat([behind, logits], dim=1).argmax(dim=1).to(torch.uint8)
 
@@ -186,7 +186,7 @@ def score_properties(
 
 
 def score_nearest(labelled: OfKeypoints, scored: OfKeypoints) -> dict[str, float]:
-    """What descriptors know, whatever prototypes do: shares of objects of the same value as the nearest labelled one."""
+    """What descriptors know, whatever prototypes do: share of objects with the nearest labelled one's value."""
     if not len(labelled.descriptors) or not len(scored.descriptors):
         return dict.fromkeys(scored.properties, 0.0)
     shares = {}

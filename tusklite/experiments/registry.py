@@ -90,7 +90,7 @@ def get_experiment(name: str) -> AnyExperiment:
         >>> get_experiment("mnist-hrad")
         Traceback (most recent call last):
         ...
-        ValueError: experiment: 'mnist-hrad' was given; allowed are 'mnist-hard', 'thewlis-aflw', 'thewlis-digits'
+        ValueError: experiment: 'mnist-hrad' was given; allowed are 'clevr6', 'mnist-hard', ...
     """
     known = experiments()
     return known[require_choice("experiment", name, sorted(known))]

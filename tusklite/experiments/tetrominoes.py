@@ -58,7 +58,7 @@ _LITE_MODEL = TUSKConfig(
     padding_mode="replicate",
     aggregation="alpha",
     canvas=25,
-    background="black",
+    background_layer="black",
     candidates=6,
     candidate_window=5,
 )
@@ -124,10 +124,10 @@ DEPARTURES = Departures(
         ),
         "no small window": ({"model.candidate_window": 0}, "touching pieces share a window of nine"),
         "no background, no choice": (
-            {"model.background": "none", "model.candidates": 0, "model.candidate_window": 0},
+            {"model.background_layer": "none", "model.candidates": 0, "model.candidate_window": 0},
             "as published: some keypoint has to paint it",
         ),
-        "a learned background": ({"model.background": "learned"}, "black need not be told"),
+        "a learned background": ({"model.background_layer": "learned"}, "black need not be told"),
         "sixteen groups": ({"model.groups": 16}, "with one channel a group, magnitudes are lost"),
         "zero padding": ({"model.padding_mode": "zeros"}, "as published"),
         "no standardised descriptors": ({"model.standardize": False}, "as published"),

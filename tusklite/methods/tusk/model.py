@@ -53,14 +53,15 @@ class TUSKConfig:
             takes K passes and gives a mask for each.
         canvas: beyond the paper where above 0, and for "alpha" alone. Each keypoint is drawn on a square canvas of so
             many pixels of the map around its own, and pasted: less work, and the decoder cannot tell where it is.
-        background: beyond the paper but for "none", and for "alpha" alone: one more layer, of alpha's logit 0, behind
-            what keypoints draw. "black"; "surface", a smooth one through most of the image's own pixels, without
+        background_layer: beyond the paper but for "none", and for "alpha" alone: one more layer, of alpha's logit 0,
+            behind what keypoints draw. "black"; "surface", a smooth one through most of the image's own pixels, without
             parameters; "learned", a coarse picture from the mean of the features.
         candidates: beyond the paper where above 0. Outside training, so many maxima are drawn, and up to K are kept,
             one by one, each time the one that lessens the error most.
-        least_gain: by how much it has to, in pixels of squared error, or the choice ends: the number of things.
-        candidate_window: odd side of the suppression's window among candidates; 0: `window`. A smaller one finds
-            maxima that stand closer together than in training.
+        least_gain: beyond the paper, as above. By how much it has to, in pixels of squared error, or the choice ends:
+            the number of things.
+        candidate_window: beyond the paper where above 0. Odd side of the suppression's window among candidates; 0:
+            `window`. A smaller one finds maxima that stand closer together than in training.
     """
 
     keypoints: int = 9
@@ -80,7 +81,7 @@ class TUSKConfig:
     padding_mode: str = "zeros"
     aggregation: str = "sum"
     canvas: int = 0
-    background: str = "none"
+    background_layer: str = "none"
     candidates: int = 0
     least_gain: float = 0.0
     candidate_window: int = 0
@@ -114,17 +115,17 @@ class TUSKConfig:
         require_choice("padding_mode", self.padding_mode, PADDING_MODES)
         require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
         require_choice("aggregation", self.aggregation, ("sum", "alpha"))
-        require_choice("background", self.background, BACKGROUNDS)
-        if self.aggregation == "sum" and (self.canvas or self.background != "none"):
-            name = "canvas" if self.canvas else "background"
+        require_choice("background_layer", self.background_layer, BACKGROUNDS)
+        if self.aggregation == "sum" and (self.canvas or self.background_layer != "none"):
+            name = "canvas" if self.canvas else "background_layer"
             raise ValueError(
                 f"{name}: {getattr(self, name)!r} was given with aggregation 'sum'; allowed is 'alpha', which draws "
                 "each keypoint alone"
             )
-        if self.candidates and (self.background == "none" or self.candidates < self.keypoints):
+        if self.candidates and (self.background_layer == "none" or self.candidates < self.keypoints):
             raise ValueError(
-                f"candidates: {self.candidates} was given with background {self.background!r} and {self.keypoints} "
-                "keypoints; allowed are at least as many as keypoints, before a background"
+                f"candidates: {self.candidates} was given with background_layer {self.background_layer!r} and "
+                f"{self.keypoints} keypoints; allowed are at least as many as keypoints, before a background"
             )
         if not self.candidates and (self.least_gain or self.candidate_window):
             name = "least_gain" if self.least_gain else "candidate_window"
@@ -187,7 +188,7 @@ class TUSK(KeypointModel):
         self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding_mode)
         alpha_channels = config.stem**2 if config.aggregation == "alpha" else 0
         self.decoder = UNet(channels, stem_channels + alpha_channels, **unet)
-        self.background = BackgroundLayer(config.background, channels, config.image_channels)
+        self.background = BackgroundLayer(config.background_layer, channels, config.image_channels)
         self.prototypes = Prototypes(config.prototypes, channels)
         self.standardization = nn.BatchNorm1d(channels, affine=False) if config.standardize else nn.Identity()
         self.position = PositionRegression(channels) if config.remove_position else None
@@ -357,7 +358,7 @@ class TUSK(KeypointModel):
         if self.position is not None:
             means = F.normalize(means + self.position(centre), dim=-1)
         behind = None
-        if self.config.background != "none":
+        if self.config.background_layer != "none":
             behind = means.new_full((len(means), self.config.image_channels, size, size), shade)
         return self.to_image(self.decode(centre, means.new_ones(len(means), 1), means, (size, size), behind))
 
