@@ -75,7 +75,7 @@ def test_rand_index_is_scikit_learns_on_pixels_of_objects_alone(truth: ObjectSce
 
 
 def test_the_backgrounds_alpha_counts_where_it_is_asked_to() -> None:
-    """Masks are compared among keypoints, as in the paper; whether a pixel is an object's at all is another question."""
+    """Masks are compared among keypoints, as in the paper; if a pixel is an object's at all is another question."""
     model = a_model()
     output = model(torch.rand(2, 3, 35, 35))
     logits = torch.full((2, 3, 35, 35), -9.0)

@@ -19,6 +19,7 @@ from tusklite.experiments.mnist_hard import MNISTHardExperiment
 from tusklite.inference import load
 from tusklite.train.schedule import Schedule
 
+OURS = ["clevr6", "mnist-hard", "tetrominoes", "thewlis-aflw", "thewlis-digits"]
 TOY = Path(__file__).with_name("toy_experiment.py")
 
 
@@ -44,12 +45,12 @@ def toys(folder: Path, *names: str) -> list[Path]:
 
 
 def test_the_variable_names_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sorted(experiments()) == ["clevr6", "mnist-hard", "tetrominoes", "thewlis-aflw", "thewlis-digits"]
+    assert sorted(experiments()) == OURS
     (one,) = toys(tmp_path, "one")
     (tmp_path / "more").mkdir()
     toys(tmp_path / "more", "two", "three")
     monkeypatch.setenv("TUSKLITE_EXPERIMENTS", os.pathsep.join([str(one), "", str(tmp_path / "more")]))
-    assert sorted(experiments()) == ["mnist-hard", "one", "thewlis-aflw", "thewlis-digits", "three", "two"]
+    assert sorted(experiments()) == [*OURS[:2], "one", *OURS[2:], "three", "two"]
     assert get_preset("three", "ci").experiment == "three"
     assert load_experiments(one) == ["one"]  # which runs it no second time
 
