@@ -8,11 +8,12 @@ import torch
 
 from tusklite.experiments.registry import experiments
 from tusklite.methods.channelwise.model import ChannelwiseDetector
+from tusklite.methods.slots.model import SlotAttention
 from tusklite.methods.thewlis.model import FactorizedLandmarks
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.weights import KeypointModel, read_weights
 
-MODELS: tuple[type[KeypointModel], ...] = (TUSK, FactorizedLandmarks, ChannelwiseDetector)
+MODELS: tuple[type[KeypointModel], ...] = (TUSK, FactorizedLandmarks, ChannelwiseDetector, SlotAttention)
 
 
 def _known_models() -> list[type[KeypointModel]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tusklite.inference import MODELS, load
 from tusklite.methods.channelwise import ChannelwiseConfig, ChannelwiseDetector
+from tusklite.methods.slots import SlotAttention, SlotConfig
 from tusklite.methods.thewlis import FactorizedLandmarks, ThewlisConfig
 from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.methods.weights import VERSION, KeypointModel
@@ -26,6 +27,7 @@ SMALL: dict[type[KeypointModel], object] = {
     TUSK: TUSKConfig(keypoints=4, prototypes=3, descriptor_channels=8, width=8, levels=2, groups=8, window=5),
     FactorizedLandmarks: ThewlisConfig(landmarks=3, image_channels=1, image_size=16, widths=(3, 4, 5, 4, 6)),
     ChannelwiseDetector: ChannelwiseConfig(channels=3, descriptor_channels=4, width=8, levels=2, groups=8),
+    SlotAttention: SlotConfig(slots=3, image_channels=1, width=6, slot_size=5, decoder_strides=(2, 1)),
 }
 IMAGES = torch.rand(2, 1, 16, 20, generator=torch.Generator().manual_seed(1))
 
@@ -130,9 +132,9 @@ def test_a_newer_version_is_refused_and_said_so(version: str, tmp_path: Path) ->
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
-    save_file(as_stored(a_model(TUSK)), path, about(a_model(TUSK)) | {"format": "tusklite-slots"})
-    known = "'tusklite-tusk', 'tusklite-thewlis', 'tusklite-channelwise'"
-    with pytest.raises(ValueError, match=f"^{re.escape(f'path: {path} holds {chr(39)}tusklite-slots{chr(39)}; ')}"):
+    save_file(as_stored(a_model(TUSK)), path, about(a_model(TUSK)) | {"format": "tusklite-masks"})
+    known = "'tusklite-tusk', 'tusklite-thewlis', 'tusklite-channelwise', 'tusklite-slots'"
+    with pytest.raises(ValueError, match=f"^{re.escape(f'path: {path} holds {chr(39)}tusklite-masks{chr(39)}; ')}"):
         load(path)
     with pytest.raises(ValueError, match=f"allowed are {known}"):
         load(path)

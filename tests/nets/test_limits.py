@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tusklite.methods.channelwise import ChannelwiseConfig
+from tusklite.methods.slots import SlotConfig
 from tusklite.methods.thewlis import ThewlisConfig
 from tusklite.methods.tusk import TUSKConfig
 from tusklite.nets import HeatmapHead, LandmarkNet, UNet
@@ -40,6 +41,7 @@ SIX = (1, 1, 1, 1, 1, 1)
         (lambda: TUSKConfig(descriptor_channels=10**7), "descriptor_channels: 10000000 was given"),
         (lambda: ChannelwiseConfig(levels=20), "levels: 20 was given"),
         (lambda: ChannelwiseConfig(channels=10**6), "channels: 1000000 was given"),
+        (lambda: SlotConfig(slots=10**6), "slots: 1000000 was given; allowed is an integer from 1 to 100"),
         (lambda: ThewlisConfig(landmarks=10**6), "landmarks: 1000000 was given"),
         (
             lambda: ThewlisConfig(image_size=10**6),
@@ -66,6 +68,7 @@ def test_the_largest_that_is_allowed_is_of_the_size_of_published_networks() -> N
     [
         TUSKConfig(keypoints=np.int64(3), width=np.int32(16), groups=np.uint8(16), temperature=np.float32(0.5)),
         ChannelwiseConfig(channels=np.int64(3), levels=np.int16(2), splat_sigma=np.float64(0.5)),
+        SlotConfig(slots=np.int64(3), decoder_strides=list(np.array([2, 1]))),
         ThewlisConfig(
             landmarks=np.int64(3), kernels=tuple(np.array(SIX)), widths=list(np.arange(1, 6)), zoom=np.float16(1)
         ),

@@ -1,5 +1,5 @@
-"""The three systems of the course, each a module plus the way it is optimised."""
+"""The systems of the course and their rivals, each a module plus the way it is optimised."""
 
 from __future__ import annotations
 
-__all__ = ["channelwise", "thewlis", "tusk"]
+__all__ = ["channelwise", "slots", "thewlis", "tusk"]
