@@ -14,8 +14,8 @@ from tusklite.methods.slots.options import SlotOptions
 class SlotTraining(Method[SlotAttention, SlotOptions, tuple[Tensor, Tensor]]):
     """Slot attention with its optimisation, as `tusklite.train.fit` wants it.
 
-    Published are adjusted Rand indices of .995 ± .002 on Tetrominoes and .988 ± .003 on CLEVR6, after 500,000 steps (as
-    quoted by Jin et al. 2022, table 2; the steps are those of the authors' code).
+    Published are adjusted Rand indices of .995 ± .002 on Tetrominoes and .988 ± .003 on CLEVR6, quoted in TUSK
+    (Jin et al. 2022, table 2); the authors' code takes 500,000 steps for that.
 
     Args:
         model: the network to train.
