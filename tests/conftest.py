@@ -1,10 +1,11 @@
-"""What holds for the whole suite: one thread, no window, the same examples everywhere, each device and precision."""
+"""What holds for all tests: one thread, no window, an empty folder, the same examples, each device and precision."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 # Before torch is imported, which looks at the first of them only then.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from torch import Tensor
 
 # The toy registers itself when it is imported, and its tests do that in processes of their own; files of fixtures share
@@ -25,12 +27,34 @@ collect_ignore = ["experiments/toy_experiment.py", "conftest.py", "cli/conftest.
 
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / ".hypothesis")  # which is relative otherwise
 
 # A test that takes `device` runs on each of these; one that takes `dtype`, in each of those.
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 # How far a result may be from that of float64, as a share of the largest number in it: rounding, and a few sums.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 2e-5, torch.bfloat16: 1e-2, torch.float16: 1e-3}
+
+
+class EmptyFolder:
+    """Every test and doctest starts in an empty folder, and leaves it empty: nothing depends on the current folder."""
+
+    @pytest.fixture(autouse=True)
+    def _current_folder(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        folder = tmp_path_factory.getbasetemp() / "current"
+        folder.mkdir(exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            yield
+        left = sorted(path.name for path in folder.iterdir())
+        if left:
+            folder.rename(tmp_path_factory.mktemp("left") / "current")  # the next test's folder is empty again
+        assert not left, f"left in the current folder: {', '.join(left)}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Doctests lie outside this folder: a plugin's fixtures reach them, this file's do not.
+    config.pluginmanager.register(EmptyFolder(), "empty-folder")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

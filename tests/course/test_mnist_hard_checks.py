@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from statistics import fmean, median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def after_the_step(method, step, scenes):
 
 
 def in_training(method, scenes, schedule, steps):
-    return fit(method, scenes, schedule, "nowhere")
+    with TemporaryDirectory() as folder:
+        return fit(method, scenes, schedule, folder)
 
 
 def without_a_batch(method, scenes, schedule, steps):
