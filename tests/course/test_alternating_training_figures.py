@@ -55,15 +55,22 @@ def test_a_failure_shows_scenes_points_shares_and_the_symptom() -> None:
     assert [text.get_text() for text in figure.legends[0].texts] == ["failed", "healthy"]
 
 
-def test_cures_are_dashes_that_can_be_seen_on_a_healthy_run_as_they_are_it() -> None:
+@pytest.mark.parametrize("cures", [0, 1, 2, 3])
+def test_cures_are_dashes_that_can_be_seen_on_a_healthy_run_and_on_each_other(cures: int) -> None:
     healthy = LOGS["healthy"]
-    logs = {"failed": LOGS["failed"], "one cure": healthy, "another": healthy, "healthy": healthy}
+    logs = {"failed": LOGS["failed"], **{f"cure {at}": healthy for at in range(cures)}, "healthy": healthy}
     curve = lesson.failure(SCENES, SCENES[0], XY, SHARES, "dead_prototypes", logs).axes[-1]
-    failed, one, other, band = curve.lines
-    assert [line.get_linestyle() for line in (failed, one, other, band)] == ["-", "--", "--", "-"]
-    assert band.get_linewidth() > 2 * one.get_linewidth()
-    assert band.get_zorder() < min(line.get_zorder() for line in (failed, one, other))
-    assert len({line.get_color() for line in curve.lines}) == 4
+    failed, *cured, band = curve.lines
+    assert [line.get_linestyle() for line in curve.lines] == ["-", *cures * ["--"], "-"]
+    assert all(band.get_linewidth() > 2 * line.get_linewidth() for line in cured)
+    assert band.get_zorder() < min(line.get_zorder() for line in (failed, *cured))
+    assert len({line.get_color() for line in curve.lines}) == cures + 2
+    # Where all of them run along one line, each place of it belongs to one of them.
+    inked = []
+    for line in cured:
+        offset, (dash, gap) = line._unscaled_dash_pattern
+        inked.append([(place + offset) % (dash + gap) < dash for place in range(24)])
+    assert np.sum(inked, axis=0).max(initial=0) <= 1
     low, high = curve.get_ylim()
     assert -0.1 * high < low < 0  # room to see what lies at 0, for the axis lies below
 

@@ -33,7 +33,11 @@ PALETTES = {
     "right, wrong, missed": [color for color, _ in (figures.RIGHT, figures.WRONG, figures.MISSED)],
     "who moves": list(alternating_training.figures.WHO.values()),
     "ours and others": [figures.PALETTE[0], figures.PALE],
-    "failed, cures, healthy": [*(figures.PALETTE[at] for at in (5, 0, 2)), figures.PALE],
+    "failed, cures, healthy": [
+        alternating_training.figures.FAILED,
+        *alternating_training.figures.CURES,
+        figures.PALE,
+    ],
 }
 
 

@@ -13,6 +13,7 @@ from tusklite.course.figures import PALE, PALETTE, QUIET, LessonFigure, panel_gr
 from tusklite.course.figures.words import counted, course, listed, number
 
 WHO = {"network": PALETTE[0], "prototypes": PALETTE[1]}
+FAILED, *CURES = (PALETTE[at] for at in (5, 0, 2, 8))
 
 
 @styled
@@ -95,14 +96,14 @@ def failure(
     drawn = bars.bar(range(1, len(shares) + 1), to_array(shares), color=PALETTE[1])
     bars.bar_label(drawn, [f"{share:.0%}" for share in shares.tolist()], fontsize=7, color=QUIET)
     bars.set(ylim=(0, 1.1), yticks=[], xticks=[], title="shares of prototypes")
-    said = []
-    for at, (name, log) in enumerate(logs.items()):
+    said, gap = [], 4 * max(1, len(logs) - 3)  # as long as the other cures' dashes, which show in it
+    looks = [{"color": FAILED, "linewidth": 1.8}]
+    looks += [
+        {"color": CURES[at], "linewidth": 1.3, "linestyle": (4 * at + 4, (4, gap))} for at in range(len(logs) - 2)
+    ]
+    looks += [{"color": PALE, "linewidth": 4.5, "zorder": 1, "solid_capstyle": "round"}]
+    for at, (look, (name, log)) in enumerate(zip(looks, logs.items(), strict=True)):
         steps, values = zip(*((row["step"], row[symptom]) for row in log), strict=True)
-        look = {"color": PALETTE[(5, 0, 2)[at % 3]], "linewidth": 1.3, "linestyle": (4 * at, (4, 4))}
-        if at == 0:
-            look |= {"linewidth": 1.8, "linestyle": "-"}
-        elif at == len(logs) - 1:
-            look = {"color": PALE, "linewidth": 4.5, "zorder": 1, "solid_capstyle": "round"}
         curve.plot(steps, values, label=name, clip_on=at == len(logs) - 1, **look)
         said.append(f"“{name}” {course(steps, values)}")
     curve.set(title=title_of(symptom), xlabel="step")
