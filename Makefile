@@ -61,7 +61,7 @@ test: setup lint types  ## formatting, lint, types, tests with doctests, then ev
 		--nbval-cell-timeout=1800 --nbval-kernel-startup-timeout=600 notebooks
 
 test-quick: setup  ## the tests that take under 10 s each, without the lessons, on JOBS=2 processors: two to three minutes
-	MPLBACKEND=Agg $(VENV) -m pytest --numprocesses $(JOBS) -m "not slow" --ignore tests/notebooks
+	MPLBACKEND=Agg $(VENV) -m pytest --numprocesses $(JOBS) --dist worksteal -m "not slow" --ignore tests/notebooks
 
 test-oldest: $(OLDEST_READY)  ## the tests but the lessons', with the oldest versions that are allowed (OLDEST_PYTHON=python3.10)
 	MPLBACKEND=Agg $(OLDEST) -m pytest --numprocesses $(JOBS) -W default::DeprecationWarning --ignore tests/notebooks
