@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ def documented(path: Path) -> Iterator[tuple[str, str]]:
     yield from within(tree, "")
 
 
+@cache
 def citations() -> list[Citation]:
     """Every citation in a docstring of the package, in the order of papers and their places."""
     found = set()

