@@ -116,8 +116,8 @@ class Stage(NamedTuple):
     def light_from(self, points: Tensor, view: Tensor, which: Tensor, bounces: int) -> Tensor:
         """What points (3, P) on solids (P,) send against the unit vectors `view` (3, P): linear light (3, P).
 
-        Metal shows what a mirror would, in its own colour; metal that is seen in metal, after `bounces`, shows the
-        ground alone.
+        Metal shows what a mirror would, in its own colour; metal that is seen in metal, after `bounces`, shows
+        ground and backdrop alone.
         """
         surface = self._surface(points, view, which)
         is_metal = pick(self.metal, which)
@@ -194,7 +194,7 @@ class Stage(NamedTuple):
         which = others.which[place, point]
         near, _ = self.solids.crossings(which, pick(points, point), pick(way, point))
         distance, solid = closest(point, which, near, len(own))
-        light = torch.zeros_like(points)
+        light = shading.backdrop(way).repeat(3, 1)
         down = ((solid < 0) & (way[2] < 0)).nonzero()[:, 0]
         light[:, down] = self._ground_along(pick(points, down), pick(way, down), pick(scene, down), bounces > 0)
         if bounces:

@@ -29,6 +29,7 @@ LAMP_POWER = (  # key, fill, back and sun: light on a surface that faces the lam
     (2.28 / GROUND, 2.30 / GROUND, 2.32 / GROUND),
     (0.0301e6 / GROUND, 0.0301e6 / GROUND, 0.0301e6 / GROUND),
 )
+BACKDROP, AWAY = 0.083, (-0.7545, 0.6563, 0.0)  # light from where the camera looks, brightest right ahead of it
 LAMP_SIDES = (1.0, 1.0, 1.0, 50.0)  # of their squares
 EVEN = 0.108 / GROUND  # light from all around, which nothing hides
 
@@ -51,17 +52,17 @@ class Metal(NamedTuple):
     """Weights of what a metal surface sends back, all taken times its colour.
 
     Attributes:
-        mirror: of the ground and the objects that are seen in it.
+        mirror: of ground, backdrop and objects that are seen in it.
         sharp, broad: of the lamps' highlights.
         lamps: of the lamps' light that falls on it.
         even: of a light that is the same everywhere.
     """
 
-    mirror: float = 0.679
-    sharp: float = 6.928
-    broad: float = 2.798
-    lamps: float = 0.164
-    even: float = 0.211
+    mirror: float = 0.757
+    sharp: float = 6.904
+    broad: float = 2.79
+    lamps: float = 0.097
+    even: float = 0.162
 
 
 RUBBER, METAL = Rubber(), Metal()
@@ -108,6 +109,11 @@ def light_of_lamps(lamps: Lamps, scene: Tensor, points: Tensor) -> Light:
     squared = dot(offset, offset)
     direction = offset * squared.rsqrt()
     return Light(-dot(direction, pick(lamps.axis, scene)).clamp_max(0) / squared, direction)
+
+
+def backdrop(way: Tensor) -> Tensor:
+    """What metal shows along unit vectors (3, P) that meet nothing and do not go down: light (P,)."""
+    return BACKDROP * dot(way, way.new_tensor(AWAY)[:, None]).clamp_min(0).square()
 
 
 def coloured(by_lamp: Tensor) -> Tensor:
