@@ -232,7 +232,7 @@ def test_bytes_that_are_no_text_are_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"experiment": "alchemy"}, r"cannot be shown \(experiment: 'alchemy' was given; allowed are 'mnist-hard',"),
+        ({"experiment": "alchemy"}, r"cannot be shown \(experiment: 'alchemy' was given; allowed are 'clevr6',"),
         ({"experiment": "thewlis-aflw"}, "without 'train_faces', which the table of thewlis-aflw shows"),
         ({"experiment": "thewlis-digits"}, "without 'digit', which the table of thewlis-digits shows"),
     ],
