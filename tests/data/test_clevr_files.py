@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tusklite.data.clevr_files import picture_difference, read_scene_file, render_scene_file
-from tusklite.data.clevr_layout import LAMPS, PROPERTIES
+from tusklite.data.clevr_files import compare_renders, fit_lamps, picture_difference, read_scene_file, render_scene_file
+from tusklite.data.clevr_layout import LAMPS, PROPERTIES, WHOLE
+from tusklite.data.ray_casting import cast_images, cast_segments
 
 RENDERS = Path(os.environ.get("TUSKLITE_DATA", "nowhere")) / "clevr_renders"
 needs_renders = pytest.mark.skipif(not (RENDERS / "scenes").is_dir(), reason="no clevr_renders under TUSKLITE_DATA")
@@ -37,22 +38,61 @@ def test_the_camera_is_found_to_half_a_pixel() -> None:
 @needs_renders
 @pytest.mark.slow
 def test_our_pictures_are_near_the_real_ones() -> None:
-    ours, rival, nobody_else = [], [], []
-    for number in range(10):
-        picture = real_picture(number)
-        scene = render_scene_file(scene_path(number), picture)
-        assert (scene.layout.lamps[0] - torch.tensor(LAMPS)).abs().max() <= 1.001
-        ours.append(picture_difference(picture, scene.image, scene.segments))
-        mean = picture.mean((1, 2))[:, None, None].expand_as(picture)
-        rival.append(picture_difference(picture, mean, scene.segments))
-        other = real_picture((number + 1) % 10)
-        nobody_else.append(picture_difference(picture, other, scene.segments))
+    compared = compare_renders(RENDERS)
+    assert len(compared) == 10
+    ours, rival, other = [], [], []
+    for number, one in enumerate(compared):
+        assert one.camera_error < 0.5
+        assert torch.equal(one.picture, real_picture(number))
+        ours.append(one.ours)
+        rival.append(one.mean_colour)
+        scene = render_scene_file(scene_path(number))
+        other.append(picture_difference(one.picture, compared[number - 1].picture, scene.segments))
     objects, ground = np.mean(ours, 0)
     assert objects < 0.03
     assert ground < 0.015
     assert 5 * objects < np.mean(rival, 0)[0]
     assert 3 * ground < np.mean(rival, 0)[1]
-    assert 5 * objects < np.mean(nobody_else, 0)[0]
+    assert 5 * objects < np.mean(other, 0)[0]  # than the picture of another scene
+
+
+@needs_renders
+def test_lamps_come_nearer_the_ground_within_their_jitter() -> None:
+    picture = real_picture(3)
+    layout, _ = read_scene_file(scene_path(3))
+    fitted = fit_lamps(layout, picture)
+    assert 0 < (fitted.lamps[0] - torch.tensor(LAMPS)).abs().max() <= 1.001
+    scenes = [(cast_images(one, WHOLE, rays=1)[0], cast_segments(one, WHOLE)[0]) for one in (layout, fitted)]
+    before, after = (picture_difference(picture, *scene).ground for scene in scenes)
+    assert after < before
+
+
+def test_lamps_of_our_own_picture_are_found_by_its_ground(tmp_path: Path) -> None:
+    path = tmp_path / "scene.json"
+    path.write_text(json.dumps(made_up_scene()))
+    layout, _ = read_scene_file(path)
+    moved = layout._replace(lamps=layout.lamps + torch.tensor([[[0.4, -0.3, 0.2], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]))
+    fitted = fit_lamps(layout, cast_images(moved, WHOLE, rays=1)[0])
+    assert (fitted.lamps - moved.lamps)[0, 0].abs().max() < 0.25
+    ground = [cast_images(one, WHOLE, rays=1)[0] for one in (layout, fitted, moved)]
+    segments = cast_segments(layout, WHOLE)[0]
+    unfitted, found = (picture_difference(one, ground[2], segments).ground for one in ground[:2])
+    assert found < 0.2 * unfitted
+
+
+@pytest.mark.parametrize("spoil", ["none", "size", "bytes"])
+def test_a_folder_without_its_pictures_is_refused(tmp_path: Path, spoil: str) -> None:
+    with pytest.raises(ValueError, match=r"folder: .* has no scenes/\*\.json"):
+        compare_renders(tmp_path)
+    for name in ("scenes", "images"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "scenes" / "a.json").write_text(json.dumps(made_up_scene()))
+    if spoil == "size":
+        Image.new("RGB", (32, 24)).save(tmp_path / "images" / "a.png")
+    if spoil == "bytes":
+        (tmp_path / "images" / "a.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"a\.png: "):
+        compare_renders(tmp_path)
 
 
 @needs_renders

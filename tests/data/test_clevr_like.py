@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,28 @@ def test_other_scenes_have_another_folder_and_a_damaged_file_is_named(tmp_path: 
             path.write_bytes(spoil(path.read_bytes()))
         with pytest.raises(ValueError, match=r"00000000-00000001\.npy: missing or damaged"):
             ClevrLike("test", 2, 0, 16, cache=tmp_path, progress=False).scenes([1])
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_two_at_once_draw_each_scene_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, drawn = ClevrLike.draw, []
+    monkeypatch.setattr(ClevrLike, "draw", lambda self, rows: (drawn.extend(rows.tolist()), draw(self, rows))[1])
+    with ThreadPoolExecutor(2) as pool:
+        starts = [pool.submit(ClevrLike, "train", 18, 0, 16, tmp_path, "cpu", False) for _ in range(2)]
+        one, other = (start.result().scenes(range(18)).image for start in starts)
+    assert sorted(drawn) == list(range(18))
+    assert torch.equal(one, other)
+
+
+def test_a_device_draws_the_same_scenes(device: str) -> None:
+    here, there = (ClevrLike("test", 20, image_size=48, device=where) for where in ("cpu", device))
+    one, other = (source.scenes(range(20), with_truth=True) for source in (here, there))
+    assert other.image.device.type == device
+    for name in ("segments", "present"):
+        assert torch.equal(getattr(one, name), getattr(other, name).cpu())
+    torch.testing.assert_close(one.xy, other.xy.cpu(), atol=1e-6, rtol=0)
+    assert all(torch.equal(one.properties[name], other.properties[name].cpu()) for name in PROPERTIES)
+    assert (one.image - other.image.cpu()).abs().mean() < 1e-3
 
 
 def test_the_bar_says_how_far_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ def test_an_object_shades_another() -> None:
         )
         for place in ((0.0, 0.0), (-3.0, 3.0))
     ]
-    assert (light[0] < 0.75 * light[1])[:2].all()
+    assert (light[0] < 0.93 * light[1])[:2].all()  # the key lamp is one of four, and far away from there
 
 
 def test_a_metal_sphere_shows_a_red_cube_beside_it_and_rubber_does_not() -> None:

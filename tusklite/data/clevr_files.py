@@ -71,6 +71,57 @@ def render_scene_file(path: str | os.PathLike[str], picture: Tensor | None = Non
     return RenderedScene(cast_images(layout, WHOLE, rays=3)[0], cast_segments(layout, WHOLE)[0], layout, error)
 
 
+class Comparison(NamedTuple):
+    """A real picture beside ours of the same scene file.
+
+    Attributes:
+        picture, rendered: float32 (3, 240, 320) in [0, 1], the real one and ours.
+        ours: how far they are apart.
+        mean_colour: how far the real picture is from its own mean colour.
+        camera_error: see `RenderedScene`.
+    """
+
+    picture: Tensor
+    rendered: Tensor
+    ours: Difference
+    mean_colour: Difference
+    camera_error: float
+
+
+def compare_renders(folder: str | os.PathLike[str]) -> list[Comparison]:
+    """Draw all scenes of a folder with the generator's `scenes/*.json` and `images/*.png`, camera and lamps fitted.
+
+    Raises:
+        ValueError: no scene in it, or a file that is damaged or lacks its picture.
+    """
+    paths = sorted(Path(folder, "scenes").glob("*.json"))
+    if not paths:
+        raise ValueError(
+            f"folder: {folder} was given, which has no scenes/*.json; allowed is one with scenes and images"
+        )
+    compared = []
+    for path in paths:
+        picture = _whole_picture(Path(folder, "images", f"{path.stem}.png"))
+        scene = render_scene_file(path, picture)
+        mean = picture.mean((1, 2), keepdim=True).expand_as(picture)
+        ours, rival = (picture_difference(picture, other, scene.segments) for other in (scene.image, mean))
+        compared.append(Comparison(picture, scene.image, ours, rival, scene.camera_error))
+    return compared
+
+
+def _whole_picture(path: Path) -> Tensor:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as stored:
+            values = np.asarray(stored.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as reason:  # SyntaxError: what Pillow calls a broken PNG
+        raise ValueError(f"{path}: not a picture that can be read, or damaged ({reason})") from reason
+    if values.shape[:2] != (HEIGHT, WIDTH):
+        raise ValueError(f"{path}: {values.shape[1]} x {values.shape[0]} pixels; allowed are {WIDTH} x {HEIGHT}")
+    return torch.from_numpy(values.transpose(2, 0, 1).astype(np.float32) / 255)
+
+
 def read_scene_file(path: str | os.PathLike[str]) -> tuple[Layout, float]:
     """The layout of a scene file, and how far its objects' middles are from the file's pixels (root mean square).
 

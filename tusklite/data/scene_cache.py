@@ -18,7 +18,7 @@ from tqdm import tqdm
 from tusklite.files import writable_folder, write_aside, write_json
 
 PIECE = 500  # scenes a file: what is lost at most where a start is cut off; every file that is read stays open
-STRIDE = 50  # scenes from one move of the bar to the next
+STRIDE = 64  # scenes from one move of the bar to the next
 
 
 class Drawn(Protocol):
