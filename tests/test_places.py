@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tusklite import places
-from tusklite.places import notebook_path, results_folder, runs_folder
+from tusklite.places import cache_folder, notebook_path, results_folder, runs_folder
 
 
 def empty(path: Path) -> Path:
@@ -52,6 +52,16 @@ def test_runs_go_where_the_environment_says_or_into_the_project(
     monkeypatch.delenv("TUSKLITE_RESULTS")
     root = Path(places.__file__).resolve().parents[1]
     assert (runs_folder(), results_folder()) == (root / "runs", root / "results")
+
+
+def test_what_can_be_made_again_goes_to_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUSKLITE_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("TUSKLITE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "tusklite"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path(os.path.expanduser("~")).resolve() / ".cache" / "tusklite"
 
 
 def test_an_installed_package_has_no_results_and_no_lessons(monkeypatch: pytest.MonkeyPatch) -> None:

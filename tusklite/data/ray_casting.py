@@ -176,7 +176,8 @@ class Stage(NamedTuple):
         """Whether solids (P,) stand between points (3, P) and each of side x side spots of a lamp: bool (P, S)."""
         spots = (torch.arange(side, device=points.device, dtype=points.dtype) + 0.5) / side - 0.5
         spots = spots * shading.LAMP_SIDES[lamp]
-        place, across, up = (pick(part[:, lamp], scene) for part in self.lamps[::2] + self.lamps[3:])
+        square = (self.lamps.place, self.lamps.across, self.lamps.up)
+        place, across, up = (pick(part[:, lamp], scene) for part in square)
         way, across, up = (self.solids.own_frame(which, part)[..., None] for part in (place - points, across, up))
         way = way + across * spots.repeat_interleave(side) + up * spots.repeat(side)  # (3, P, S)
         origin = self.solids.own_frame(which, points - pick(self.solids.centre, which))
@@ -189,13 +190,13 @@ class Stage(NamedTuple):
         others = self._others(points, scene, own)
         along = dot(others.offset, way[:, None])
         reach = pick(self.solids.reach, others.which.flatten()).view_as(others.which)
-        met = others.there & (along > 0) & (others.squared - along * along < reach * reach)
+        met = others.there & (along > -reach) & (others.squared - along * along < reach * reach)
         place, point = met.nonzero(as_tuple=True)
         which = others.which[place, point]
         near, _ = self.solids.crossings(which, pick(points, point), pick(way, point))
         distance, solid = closest(point, which, near, len(own))
         light = shading.backdrop(way).repeat(3, 1)
-        down = ((solid < 0) & (way[2] < 0)).nonzero()[:, 0]
+        down = (((solid < 0) | (bounces == 0)) & (way[2] < 0)).nonzero()[:, 0]
         light[:, down] = self._ground_along(pick(points, down), pick(way, down), pick(scene, down), bounces > 0)
         if bounces:
             met = (solid >= 0).nonzero()[:, 0]
