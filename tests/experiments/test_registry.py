@@ -178,3 +178,15 @@ def test_settings_of_two_parts_with_one_last_word_are_told_apart() -> None:
     names = [run_name(preset.with_settings({f"{part}.steps": 3})) for part in ("model", "training", "schedule")]
     assert len(set(names)) == 3
     assert names[0] == "mnist-hard-lite-model.steps-3-seed0"
+
+
+def test_a_file_is_run_as_it_is_and_not_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that are as long and as old: what Python keeps of the first would stand for the second."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "mine.py"
+    for fault in ("this", "that"):
+        file.write_text(f"x = 1\nraise ValueError('{fault}')\n", encoding="utf-8")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        with pytest.raises(ImportError, match=rf"^{re.escape(str(file))}, line 2: ValueError: {fault}$"):
+            load_experiments(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]

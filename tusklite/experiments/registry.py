@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pkgutil
 import sys
 import traceback
 from pathlib import Path
+from types import CodeType
 
 from tusklite.arguments import require_choice
 from tusklite.experiments.base import AnyExperiment, AnyPreset, registered
@@ -61,14 +63,22 @@ def load_experiments(file: str | os.PathLike[str]) -> list[str]:
     return [known for known, experiment in registered().items() if type(experiment).__module__ == name]
 
 
+class _FileAsItIs(importlib.machinery.SourceFileLoader):
+    """Runs what a file says now. Bytecode that was kept is told from it by length and second alone: too coarse."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the file anew, and keep nothing beside it."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _run_file(name: str, path: Path) -> None:
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = _FileAsItIs(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up while it is made
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         if not isinstance(error, Exception):
