@@ -108,7 +108,7 @@ def test_it_is_trained_by_the_name_of_its_file_alone(here: dict[str, str], tmp_p
         for file in (tmp_path / "run").iterdir():
             file.unlink()
     unknown = tusklite(alone, "train", "toy", *words, code=2)
-    assert "experiment: 'toy' was given; allowed are 'mnist-hard'" in unknown.stderr
+    assert "experiment: 'toy' was given; allowed are 'clevr6'" in unknown.stderr
 
 
 @pytest.mark.slow
