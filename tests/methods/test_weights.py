@@ -47,7 +47,7 @@ def about(model: KeypointModel) -> dict[str, str]:
 
 
 def outputs(model: KeypointModel) -> list[Tensor]:
-    found = model(IMAGES)
+    found = [part for part in model(IMAGES) if part is not None]  # layers, of a model that draws all in one pass
     return [value for part in found for value in (part if isinstance(part, tuple) else [part])]
 
 

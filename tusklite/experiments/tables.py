@@ -66,7 +66,7 @@ def tables(results: Sequence[Result]) -> dict[str, str]:
 
     Example:
         >>> list(tables([]))[:2]
-        ['mnist-hard', 'mnist-hard-departures']
+        ['clevr6', 'clevr6-departures']
     """
     for result in results:
         get_experiment(result["experiment"])
