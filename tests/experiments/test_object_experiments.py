@@ -181,6 +181,13 @@ def test_every_departure_is_a_setting_that_the_recipe_has_otherwise(name: str) -
 
 
 @pytest.mark.parametrize("name", ["tetrominoes", "clevr6"])
+def test_short_runs_of_the_recipes_own_source_are_rows_of_departures(name: str) -> None:
+    """By what its data say of themselves: a run of another source, or one that nobody knows, is none of its rows."""
+    experiment, preset = get_experiment(name), get_preset(name, "ci", device="cpu")
+    assert experiment.describe(preset, experiment.splits(preset))["source"] == experiment.departures.source
+
+
+@pytest.mark.parametrize("name", ["tetrominoes", "clevr6"])
 def test_the_paper_preset_is_the_papers(name: str) -> None:
     """Jin et al. 2022, section 4.2; the authors' code for what its text leaves open."""
     preset = get_preset(name, "paper")

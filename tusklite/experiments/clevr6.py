@@ -134,7 +134,7 @@ MATCHED = ("shape", "colour", "size")
 
 DEPARTURES = Departures(
     preset="lite",
-    source="clevr-like",
+    source="CLEVR-like",
     short_run={"schedule.steps": 1000},
     metrics=(ARI, COUNT, *PROPERTIES),
     rows={
@@ -176,7 +176,7 @@ TABLE_2 = tuple(
 def _scenes(results: Sequence[Result]) -> str:
     """Real scenes, or cast ones."""
     source = str(results[0]["data"]["source"])
-    return {"clevr-like": "CLEVR-like", "clevr": "CLEVR"}.get(source, source)
+    return {"multi-object-datasets": "CLEVR"}.get(source, source)
 
 
 class Clevr6Experiment(ObjectDiscovery):
