@@ -134,6 +134,16 @@ def test_prototype_images_stand_before_the_shade_that_is_asked_for() -> None:
         model.prototype_images(15, 1.5)
 
 
+def test_drawing_without_the_background_that_there_is_is_refused() -> None:
+    model, points = a_model(), (torch.zeros(1, 3, 2), torch.ones(1, 3), torch.randn(1, 3, 8), (20, 24))
+    with pytest.raises(ValueError, match="background: none was given with background_layer 'black'"):
+        model.decode(*points)
+    bare = a_model(replace(OBJECTS, background_layer="none"))
+    with pytest.raises(ValueError, match="background: one was given with background_layer 'none'"):
+        bare.decode(*points, background=torch.zeros(1, 3, 20, 24))
+    assert bare.decode(*points).shape == (1, 3, 20, 24)
+
+
 # The choice among candidates
 
 

@@ -14,7 +14,7 @@ HIDDEN = 64
 
 
 class LearnedBackground(nn.Module):
-    """A coarse picture from the mean of an image's features: a network that draws what does not depend on place.
+    """A coarse picture from the mean of an image's features, which do not say what is where.
 
     Args:
         channels: C, of the features.

@@ -233,8 +233,17 @@ class TUSK(KeypointModel):
 
         Each descriptor is spread by a Gaussian around its point. With "sum", the score-weighted sum over keypoints goes
         through the decoder; with "alpha", each keypoint alone, and their layers are blended, before a background
-        `(B, channels, H, W)` where one is given.
+        `(B, channels, H, W)` where the network has one.
+
+        Raises:
+            ValueError: a network with a background was given none, or one without was given one.
         """
+        if (self.config.background_layer == "none") != (background is None):
+            given = "none was given" if background is None else "one was given"
+            raise ValueError(
+                f"background: {given} with background_layer {self.config.background_layer!r}; allowed is one where the "
+                "network has such a layer, and none where it has not"
+            )
         if self.config.aggregation == "alpha":
             blended, _ = alpha_blend(self.layers(xy, score, descriptors, size), background)
             return self.to_decoded(blended)
@@ -256,10 +265,8 @@ class TUSK(KeypointModel):
         height, width = size[0] // stem, size[1] // stem
         if side:
             maps, corner = local_canvases(xy, score, descriptors, height, width, side, sigma)
-            layers = paste(self._drawn(maps), corner * stem, *size)
-        else:
-            layers = self._drawn(separate_splats(xy, score, descriptors, height, width, sigma))
-        return layers
+            return paste(self._drawn(maps), corner * stem, *size)
+        return self._drawn(separate_splats(xy, score, descriptors, height, width, sigma))
 
     def _drawn(self, canvases: Tensor) -> Tensor:
         """Canvases `(B, K, C, h, w)`, each decoded alone: `(B, K, channels + 1, h stem, w stem)`."""
