@@ -135,6 +135,7 @@ def test_what_is_held_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
     whole = segment_rand_index(painted, truth), find_objects(painted, truth, 5, 3).of_keypoint
     values = nearest_values(points, labelled, torch.arange(11))
     monkeypatch.setattr(segments, "NUMBERS_AT_ONCE", 45)
+    monkeypatch.setattr("tusklite.metrics.properties.DISTANCES_AT_ONCE", 45)
     assert torch.equal(segment_rand_index(painted, truth), whole[0])
     assert torch.equal(find_objects(painted, truth, 5, 3).of_keypoint, whole[1])
     assert torch.equal(nearest_values(points, labelled, torch.arange(11)), values)

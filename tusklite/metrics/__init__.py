@@ -14,20 +14,22 @@ from tusklite.metrics.landmarks import (
     normalized_mean_error,
 )
 from tusklite.metrics.naming import majority_class, match_prototypes
-from tusklite.metrics.segments import (
-    FoundObjects,
+from tusklite.metrics.properties import (
     PropertyScores,
     PrototypeNames,
-    SegmentScores,
-    count_accuracy,
     evaluate_properties,
-    evaluate_segments,
-    find_objects,
     name_prototypes,
     nearest_values,
     property_confusion,
-    segment_rand_index,
     values_of_keypoints,
+)
+from tusklite.metrics.segments import (
+    FoundObjects,
+    SegmentScores,
+    count_accuracy,
+    evaluate_segments,
+    find_objects,
+    segment_rand_index,
 )
 
 __all__ = [
