@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tusklite.arguments import require_choice, require_integer
 from tusklite.data import ClevrLike, ClevrRecords
 from tusklite.data.object_scenes import ObjectSource
 from tusklite.data.resized_scenes import at_size
 from tusklite.experiments.base import AnyPreset, Preset, register
-from tusklite.experiments.object_discovery import ARI, COUNT, ObjectDiscovery, ObjectSplits
+from tusklite.experiments.object_discovery import ARI, COUNT, ObjectDiscovery, ObjectSceneCounts, ObjectSplits
 from tusklite.methods.tusk.model import TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.metrics.metric import Metric
@@ -25,7 +24,7 @@ WORTH_KEEPING = 500  # scenes: fewer are cast when they are asked for
 
 
 @dataclass(frozen=True)
-class ClevrScenes:
+class ClevrScenes(ObjectSceneCounts):
     """Which scenes, and how many each split has.
 
     Attributes:
@@ -43,11 +42,7 @@ class ClevrScenes:
     image_size: int = JUDGED_AT
     source: str = "clevr-like"
 
-    def __post_init__(self) -> None:
-        """Refuse values out of range; numbers of NumPy become plain ones."""
-        for name, low in (("train_scenes", 1), ("validation_scenes", 1), ("test_scenes", 1), ("image_size", 8)):
-            object.__setattr__(self, name, require_integer(name, getattr(self, name), low=low, high=10**7))
-        require_choice("source", self.source, ("clevr-like", "clevr"))
+    sources = ("clevr-like", "clevr")
 
 
 _LITE_MODEL = TUSKConfig(

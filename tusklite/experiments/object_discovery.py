@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tusklite.arguments import require_choice, require_integer
 from tusklite.data.object_scenes import ObjectScenes, ObjectSource
 from tusklite.experiments.base import AnyPreset, Experiment, Scores
 from tusklite.methods.base import new_method
@@ -57,6 +58,33 @@ class ObjectsSeen(NamedTuple):
     assignment: Tensor
     descriptors: Tensor
     truth: ObjectScenes
+
+
+@dataclass(frozen=True)
+class ObjectSceneCounts:
+    """Which scenes, and how many each split has; an experiment gives defaults, and says what `source` may be.
+
+    Attributes:
+        train_scenes: seen in training, without truth.
+        validation_scenes: of other scenes: prototypes are named here.
+        test_scenes: scored once.
+        image_size: height and width that the network sees.
+        source: one of `sources`.
+    """
+
+    train_scenes: int
+    validation_scenes: int
+    test_scenes: int
+    image_size: int
+    source: str
+
+    sources: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range; numbers of NumPy become plain ones."""
+        for name, low in (("train_scenes", 1), ("validation_scenes", 1), ("test_scenes", 1), ("image_size", 8)):
+            object.__setattr__(self, name, require_integer(name, getattr(self, name), low=low, high=10**7))
+        require_choice("source", self.source, self.sources)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tusklite.arguments import require_choice, require_integer
 from tusklite.data import Tetrominoes, TetrominoesRecords
 from tusklite.data.object_scenes import ObjectSource
 from tusklite.data.resized_scenes import at_size
 from tusklite.experiments.base import AnyPreset, Preset, register
-from tusklite.experiments.object_discovery import ARI, COUNT, ObjectDiscovery, ObjectSplits
+from tusklite.experiments.object_discovery import ARI, COUNT, ObjectDiscovery, ObjectSceneCounts, ObjectSplits
 from tusklite.methods.tusk.model import TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.metrics.metric import Metric
@@ -19,7 +18,7 @@ from tusklite.train.schedule import Schedule
 
 
 @dataclass(frozen=True)
-class TetrominoScenes:
+class TetrominoScenes(ObjectSceneCounts):
     """How many scenes each split has.
 
     Attributes:
@@ -37,11 +36,7 @@ class TetrominoScenes:
     image_size: int = 35
     source: str = "drawn"
 
-    def __post_init__(self) -> None:
-        """Refuse values out of range; numbers of NumPy become plain ones."""
-        for name, low in (("train_scenes", 1), ("validation_scenes", 1), ("test_scenes", 1), ("image_size", 8)):
-            object.__setattr__(self, name, require_integer(name, getattr(self, name), low=low, high=10**7))
-        require_choice("source", self.source, ("drawn", "records"))
+    sources = ("drawn", "records")
 
 
 _LITE_MODEL = TUSKConfig(
