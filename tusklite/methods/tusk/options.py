@@ -132,7 +132,7 @@ class TUSKOptions:
             ("recluster_scenes", 1, 20_000),
             ("prototype_steps", 0, 1000),
             ("over_prototype_steps", 0, 1000),
-            ("over_prototypes", 0, 300),  # merging them takes memory by the cube
+            ("over_prototypes", 0, 300),  # they start from as many eigenvectors of a graph of thousands
         ):
             plain[name] = require_integer(name, getattr(self, name), low=low, high=high)
         plain["background_window"] = require_integer(
