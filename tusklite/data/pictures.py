@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,19 @@ from torch import Tensor
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")  # Pillow's modes that have an alpha channel
 DEEPEST = 2**16 - 1  # the brightest of 16-bit grey
+ORIENTATION = 0x0112  # EXIF's note of how the camera was held
+
+
+class UnreadablePicture(ValueError):
+    """A picture that cannot be read; the message names it.
+
+    Attributes:
+        kind: in a word or two: "no picture", "damaged", "too large".
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def read_picture(
@@ -49,19 +63,10 @@ def read_picture(
         >>> square.shape, size, square[:, 7, 7].tolist()
         ((3, 16, 16), (30, 20), [255, 128, 0])
     """
-    try:
-        from PIL import Image
-    except ImportError as missing:
-        raise ImportError(f"{name}: pictures are read with Pillow; install it with `pip install pillow`") from missing
+    with opened_picture(file, name) as stored:
+        size, picture = stored.size, in_colour(stored)
+    from PIL import Image
 
-    try:
-        with Image.open(file) as stored:
-            size, picture = stored.size, _in_colour(stored)
-    except Image.DecompressionBombError as reason:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise ValueError(f"{name}: more than {most:,} pixels; allowed are fewer, so make it smaller first") from reason
-    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
-        raise ValueError(f"{name}: not a picture that can be read, or damaged ({reason})") from reason
     if crop:
         left, top, side = centre_square(*size)
         picture = picture.crop((left, top, left + side, top + side))
@@ -70,7 +75,39 @@ def read_picture(
     return np.asarray(picture).transpose(2, 0, 1), size
 
 
-def _in_colour(stored: Any) -> Any:
+@contextmanager
+def opened_picture(file: Path | BinaryIO, name: str) -> Iterator[Any]:
+    """Open a picture; what its reader cannot do, then or as it is used, is a ValueError that names it.
+
+    Args:
+        file: a path, or an open binary file.
+        name: what a message calls it.
+
+    Yields:
+        `PIL.Image.Image`, whose pixels are not decoded yet.
+
+    Raises:
+        UnreadablePicture, ImportError: as `read_picture`.
+    """
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as missing:
+        raise ImportError(f"{name}: pictures are read with Pillow; install it with `pip install pillow`") from missing
+
+    try:
+        with Image.open(file) as stored:
+            yield stored
+    except Image.DecompressionBombError as reason:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        said = f"{name}: more than {most:,} pixels; allowed are fewer, so make it smaller first"
+        raise UnreadablePicture(said, "too large") from reason
+    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
+        kind = "no picture" if isinstance(reason, UnidentifiedImageError) else "damaged"
+        said = f"{name}: not a picture that can be read, or damaged ({reason})"
+        raise UnreadablePicture(said, kind) from reason
+
+
+def in_colour(stored: Any) -> Any:
     """An open `PIL.Image.Image` in RGB: whatever shows through it is white, and no value is cut off."""
     from PIL import Image
 
@@ -124,6 +161,51 @@ def points_in_picture(points: np.ndarray, size: tuple[int, int], crop: bool = Fa
         left, top, side = centre_square(*size)
         corner, extent = np.array([left, top], float), np.full(2, float(side))
     return (2 * (points + 0.5 - corner) / extent - 1).astype(np.float32)
+
+
+def shown_picture(stored: Any, least: int = 0) -> Any:
+    """An open picture in RGB as a viewer shows it: turned as its EXIF says, what is transparent on white.
+
+    Args:
+        stored: `PIL.Image.Image`, as `opened_picture` gives it.
+        least: a JPEG may be read at a half, a quarter or an eighth of its size, which takes a fraction of the time and
+            memory, if its shorter side keeps so many pixels; 0: it is read whole.
+
+    Returns:
+        `PIL.Image.Image`.
+
+    Example:
+        >>> from PIL import Image
+        >>> picture = Image.new("L", (40, 20))
+        >>> picture.getexif()[ORIENTATION] = 6  # the camera was held upright
+        >>> shown_picture(picture).size
+        (20, 40)
+    """
+    from PIL import Image
+
+    turn = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
+    turn |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
+    orientation = orientation_of(stored)
+    if least:
+        scale = min(1.0, least / min(stored.size))
+        stored.draft(None, (max(1, int(stored.width * scale)), max(1, int(stored.height * scale))))
+    picture = in_colour(stored)
+    return picture.transpose(Image.Transpose[turn[orientation]]) if orientation in turn else picture
+
+
+def orientation_of(stored: Any) -> int:
+    """EXIF's note in an open picture of how the camera was held: 1 to 8; 1 where there is none, or another number."""
+    try:
+        noted = stored.getexif().get(ORIENTATION)
+    except Exception:  # a damaged note is none
+        return 1
+    return noted if noted in range(1, 9) else 1
+
+
+def shown_size(stored: Any) -> tuple[int, int]:
+    """Width and height of an open picture as `shown_picture` turns it."""
+    width, height = stored.size
+    return (height, width) if orientation_of(stored) >= 5 else (width, height)
 
 
 class PictureFiles:

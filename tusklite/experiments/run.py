@@ -112,6 +112,8 @@ def finish(
     if not fitted.finished:
         raise ValueError(f"fitted: a run at step {fitted.step} was given; allowed is a finished one")
     result = result_of(preset, fitted, splits, method)
+    height, width = splits.train.scenes([0]).image.shape[2:]
+    method.model.trained_on = (height, width)
     method.model.save(Path(run_dir) / "model.safetensors")
     write_json(Path(run_dir) / "metrics.json", result)
     if record:

@@ -15,7 +15,7 @@ class FolderInUse(ValueError):
 
 
 @contextmanager
-def owned_folder(run_dir: str | os.PathLike[str], work: str = "training") -> Iterator[Path]:
+def owned_folder(run_dir: str | os.PathLike[str], work: str = "training", name: str = "run_dir") -> Iterator[Path]:
     """Hold a run folder for one kind of work; it is made if need be.
 
     The lock is the operating system's: it is free again when its process ends, however it ends. A second holder in the
@@ -23,7 +23,9 @@ def owned_folder(run_dir: str | os.PathLike[str], work: str = "training") -> Ite
 
     Args:
         run_dir: the folder.
-        work: what is done in it: "training" or "notebook". A notebook that trains holds its folder once for each.
+        work: what is done in it, such as "training" or "notebook". A notebook that trains holds its folder once for
+            each.
+        name: the argument's name, for the message.
 
     Yields:
         The folder.
@@ -44,17 +46,17 @@ def owned_folder(run_dir: str | os.PathLike[str], work: str = "training") -> Ite
     """
     from filelock import FileLock, Timeout
 
-    folder = writable_folder(run_dir)
+    folder = writable_folder(run_dir, name)
     lock = FileLock(folder / f".{work}.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise FolderInUse(
-            f"run_dir: {folder} is in use by another {work}; allowed is another folder, or to wait until that one ends"
+            f"{name}: {folder} is in use by another {work}; allowed is another folder, or to wait until that one ends"
         ) from None
     except (OSError, NotImplementedError) as reason:
         raise ValueError(
-            f"run_dir: {folder} was given; allowed is a folder whose files can be locked ({reason})"
+            f"{name}: {folder} was given; allowed is a folder whose files can be locked ({reason})"
         ) from reason
     try:
         yield folder

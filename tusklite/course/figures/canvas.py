@@ -19,11 +19,8 @@ from torch import Tensor
 
 from tusklite.arguments import require_tensor
 from tusklite.course.figures import words
+from tusklite.palette import PALETTE
 
-PALETTE = (
-    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"),  # Okabe & Ito
-    *("#332288", "#882255", "#CC66FF"),
-)
 RIGHT, WRONG, MISSED = ("#56B4E9", "-"), ("#E69F00", "--"), ("#CC79A7", ":")
 QUIET, PALE = "#666666", "#BBBBBB"
 STYLE = {

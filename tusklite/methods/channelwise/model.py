@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.model import TUSKConfig
-from tusklite.methods.weights import KeypointModel
+from tusklite.methods.weights import FoundKeypoints, KeypointModel, refuse_k
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, UNet, require_unet_shape
 from tusklite.ops.aggregation import score_weighted_sum
 from tusklite.ops.keypoints import sample_descriptors, soft_argmax, spatial_softmax
@@ -168,6 +168,18 @@ class ChannelwiseDetector(KeypointModel):
             )
         points = self.read_points(*self.encode(images))
         return ChannelwiseOutput(points.probs, points.xy, points.descriptors, self.decode(points.canvas))
+
+    def find_keypoints(self, images: Tensor, k: int | None = None) -> FoundKeypoints:
+        """One point a channel; its score is the peak of the channel's probability map.
+
+        Raises:
+            TypeError, ValueError: another shape or dtype, or a `k`.
+        """
+        refuse_k(k, self.config.channels)
+        require_tensor("images", images, ("B", self.config.image_channels, "H", "W"))
+        points = self.read_points(*self.encode(images))
+        score = points.probs.amax(dim=(2, 3))
+        return FoundKeypoints(points.xy, score, None, torch.ones_like(score, dtype=torch.bool))
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images `(B, channels, H, W)` to score maps `(B, K, h, w)` and features `(B, C, h, w)`."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.geometry import identity_grid, warp_images
-from tusklite.methods.weights import KeypointModel
+from tusklite.methods.weights import FoundKeypoints, KeypointModel, refuse_k
 from tusklite.nets.landmark_net import LANDMARK_PADDING_MODES, LandmarkNet, require_layers
 from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 
@@ -145,4 +146,15 @@ class FactorizedLandmarks(KeypointModel):
         Raises:
             TypeError, ValueError: another shape or dtype.
         """
-        return self(frame_images(images, self.config.image_size, self.config.zoom)).xy * self.config.zoom
+        return self.find_keypoints(images).xy
+
+    def find_keypoints(self, images: Tensor, k: int | None = None) -> FoundKeypoints:
+        """Landmarks of whole images, as `find` gives them; the score is the peak of a landmark's probability map.
+
+        Raises:
+            TypeError, ValueError: another shape or dtype, or a `k`: a detector has as many landmarks as it has maps.
+        """
+        refuse_k(k, self.config.landmarks)
+        seen = self(frame_images(images, self.config.image_size, self.config.zoom))
+        score = seen.probs.amax(dim=(2, 3))
+        return FoundKeypoints(seen.xy * self.config.zoom, score, None, torch.ones_like(score, dtype=torch.bool))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.background import BACKGROUNDS, BackgroundLayer
 from tusklite.methods.tusk.position import PositionRegression
-from tusklite.methods.weights import KeypointModel
+from tusklite.methods.weights import FoundKeypoints, KeypointModel
 from tusklite.nets.heatmap_head import HeatmapHead
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, UNet, require_unet_shape
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
@@ -172,6 +172,7 @@ class TUSK(KeypointModel):
 
     KIND = "tusklite-tusk"
     CONFIG = TUSKConfig
+    SEES = "whole"
 
     def __init__(self, config: TUSKConfig) -> None:
         super().__init__()
@@ -321,6 +322,24 @@ class TUSK(KeypointModel):
             decoded = self.to_decoded(blended)
         assignment = self.assign(descriptors, points.xy)
         return TUSKOutput(heatmap, features, points, descriptors, assignment, self.to_image(decoded), layers, masks)
+
+    def find_keypoints(self, images: Tensor, k: int | None = None) -> FoundKeypoints:
+        """The K strongest keypoints; those that draw the image best where the configuration has candidates.
+
+        Nothing is drawn where it need not be. The score is the heatmap's value.
+
+        Raises:
+            TypeError, ValueError: as for `forward`.
+        """
+        if self.config.candidates:
+            output = self(images, k)
+            points, prototype = output.keypoints, output.assignment
+        else:
+            require_tensor("images", images, ("B", self.config.image_channels, "H", "W"))
+            heatmap, features = self.encode(images)
+            points = self.detect(heatmap, k)
+            prototype = self.assign(self.describe(features, points.xy), points.xy)
+        return FoundKeypoints(points.xy, points.score, prototype, points.found)
 
     def _chosen(
         self, images: Tensor, heatmap: Tensor, features: Tensor, background: Tensor | None, k: int | None
