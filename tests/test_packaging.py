@@ -37,7 +37,7 @@ LIBRARY = [path for path in PACKAGE if "course" not in path.parts]
 
 # What the extra [course] brings, and what the library imports inside the functions that need it.
 LESSONS_ALONE = {"matplotlib", "papermill", "ipywidgets", "IPython", "nbconvert", "nbformat"}
-LATER_PACKAGES = LESSONS_ALONE | {"sklearn", "pandas", "torchvision", "mlxtend"}
+LATER_PACKAGES = LESSONS_ALONE | {"sklearn", "pandas", "torchvision", "mlxtend", "av", "pycocotools"}
 
 
 def python(code: str) -> str:

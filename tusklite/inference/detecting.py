@@ -229,10 +229,13 @@ class _Run:
     def _read_picture(self, source: Source, file: BinaryIO) -> None:
         with _no_warnings(), opened_picture(file, source.name) as stored:
             moving, size = is_animation(stored), shown_size(stored)
+            pages = getattr(stored, "n_frames", 1) if stored.format == "TIFF" else 1
             picture = None if moving else shown_picture(stored, least=max(MOST_SHOWN, 2 * self.eye.side))
         if moving:
             self._read_animation(source, file)
             return
+        if pages > 1:
+            self._tell(f"{source.name}: {pages:,} pages; the first one is looked at")
         framing = self.eye.framing(size)
         image = self.eye.show(picture, framing)
         picture = picture_to_mark(picture, size, MOST_SHOWN)  # a large one is not kept while others are read

@@ -41,7 +41,7 @@ def mark_picture(picture: Any, points: np.ndarray, numbers: Iterable[int]) -> No
         >>> picture.getpixel((20, 40)) == (128, 128, 128), picture.getpixel((60, 5))
         (False, (128, 128, 128))
     """
-    radius = max(4, round(max(picture.size) / 130))
+    radius = max(5, round(max(picture.size) / 120))
     for (x, y), number in zip(points.tolist(), numbers, strict=True):
         column, row = round(x), round(y)
         if not (0 <= column < picture.width and 0 <= row < picture.height):
@@ -56,7 +56,7 @@ def _stamp(number: int, radius: int, at_right: bool, at_top: bool) -> Stamp:
     from PIL import Image, ImageDraw, ImageFont
 
     r, text = radius * FINER, str(number)
-    font = ImageFont.load_default(size=round(2.3 * r))
+    font = ImageFont.load_default(size=round(2.6 * r))
     halo = max(1, round(0.25 * r))
     left, top, right, bottom = font.getbbox(text, stroke_width=halo)
     wide, high = round(right - left), round(bottom - top)

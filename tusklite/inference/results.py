@@ -175,7 +175,7 @@ class Results:
         """A file name that no other has, and that every system takes, whatever the file was called."""
         (self.folder / folder).mkdir(exist_ok=True)
         self.shown += 1
-        plain = re.sub(r"[^A-Za-z0-9-]+", "_", os.path.splitext(name)[0])[-60:].strip("_")
+        plain = re.sub(r"[^A-Za-z0-9-]+", "_", os.path.splitext(name.rpartition("/")[2])[0])[-60:].strip("_")
         return f"{folder}/{self.shown:06d}{f'_{plain}' if plain else ''}{suffix}"
 
     def _card(self, shown: str, name: str, said: str) -> None:
