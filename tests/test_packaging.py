@@ -173,7 +173,7 @@ def bound_to_a_system(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{name}" for name in names)
 
 
-OPENS_BYTES = {"Image.open", "gzip.open", "os.open", "tarfile.open"}
+OPENS_BYTES = {"Image.open", "av.open", "gzip.open", "os.open", "packed.open", "tarfile.open"}
 
 
 def unnamed_encodings(tree: ast.AST) -> Iterator[str]:

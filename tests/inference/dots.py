@@ -29,7 +29,7 @@ class DotFinder(nn.Module):
     def find_keypoints(self, images: Tensor, k: int | None = None) -> FoundKeypoints:
         red, _, blue = images.unbind(1)
         maps = torch.stack([red - blue, blue - red, 1 - images.amax(1)], dim=1).clamp(min=0)
-        least = torch.tensor([0.35, 0.35, 0.6]).view(3, 1, 1)  # a video's red is not quite red
+        least = torch.tensor([0.35, 0.35, 0.8]).view(3, 1, 1)  # a video's red is not quite red
         maps = torch.where(maps > least, maps, 0.0)
         score = maps.amax(dim=(2, 3))
         found = score > 0

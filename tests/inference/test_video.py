@@ -6,6 +6,7 @@ import io
 import signal
 import struct
 import sys
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from dots import DotFinder, centroid, dotted, table
 from PIL import Image
 
-from tusklite.inference import Summary, detect
+from tusklite.inference import Summary, detect, sources
 from tusklite.inference.detecting import DetectionInterrupted
 
 av = pytest.importorskip("av", reason="PyAV is not installed")
@@ -139,9 +140,11 @@ def test_a_video_of_a_turned_camera_is_seen_as_it_is_shown(
     assert (shown[0] > shown[1]) == (turned == 180)
 
 
-def test_videos_in_folders_and_zip_files_are_read_beside_pictures(tmp_path: Path) -> None:
-    import zipfile
-
+@pytest.mark.parametrize("held", [10, 2**24])
+def test_videos_in_folders_and_zip_files_are_read_beside_pictures(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "HELD", held)  # what is longer goes to a temporary file
     folder = tmp_path / "in"
     folder.mkdir()
     write(folder / "b.mp4", frames=3)
@@ -200,7 +203,7 @@ def test_of_a_video_that_breaks_off_the_beginning_is_kept(kind: str, tmp_path: P
     path.write_bytes(content[: len(content) * 2 // 3])
     told: list[str] = []
     summary = detect(DotFinder(), [path], tmp_path / "out", tell=told.append)
-    assert 5 < summary.frames < 60
+    assert 0 < summary.frames < 60
     assert (summary.videos, summary.incomplete, summary.complete) == (1, 1, False)
     (line,) = told
     assert line.startswith(f"{path.as_posix()}: ")

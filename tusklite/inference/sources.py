@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import io
 import os
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -68,9 +69,9 @@ class Source(NamedTuple):
                 file: BinaryIO = self.path.open("rb")
             else:
                 file = _unpacked(self.path, self.member, self.name)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as reason:
-            if isinstance(reason, Skipped):
-                raise
+        except Skipped:
+            raise
+        except Exception as reason:  # whatever a damaged zip file leads its many unpackers to
             said = getattr(reason, "strerror", None) or reason
             raise Skipped(f"{self.name}: cannot be read ({said})", "cannot be read") from reason
         with file:
@@ -198,24 +199,11 @@ def _unpacked(path: Path, member: zipfile.ZipInfo, name: str) -> BinaryIO:
         raise Skipped(
             f"{name}: unpacked it has {member.file_size:,} bytes; allowed are {LARGEST_PACKED:,}", "too large"
         )
-    copy = tempfile.SpooledTemporaryFile(max_size=HELD)  # noqa: SIM115  # its caller closes it
+    copy = cast(BinaryIO, io.BytesIO() if member.file_size <= HELD else tempfile.TemporaryFile())  # noqa: SIM115
     try:
         with zipfile.ZipFile(path) as packed, packed.open(member) as file:
-            _copy(iter(lambda: file.read(2**20), b""), copy)
-    except BaseException as reason:
+            shutil.copyfileobj(file, copy, 2**20)
+    except BaseException:
         copy.close()
-        if isinstance(reason, Exception) and type(reason).__module__ in ("zlib", "lzma"):
-            raise zipfile.BadZipFile(str(reason)) from reason
         raise
-    if copy.tell() <= HELD:
-        copy.seek(0)
-        held = io.BytesIO(copy.read())  # Python 3.10's spooled file lacks `seekable`
-        copy.close()
-        return held
-    copy.rollover()
-    return cast(BinaryIO, copy._file)  # the file itself
-
-
-def _copy(pieces: Iterable[bytes], into: tempfile.SpooledTemporaryFile[bytes]) -> None:
-    for piece in pieces:
-        into.write(piece)
+    return copy
