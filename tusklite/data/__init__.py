@@ -10,6 +10,8 @@ from tusklite.data.faces import FaceBatch, FaceLandmarks, load_faces
 from tusklite.data.mnist_hard import MNISTHard, Scene, Scenes
 from tusklite.data.multi_object_records import ClevrRecords, TetrominoesRecords
 from tusklite.data.object_scenes import ObjectScenes
+from tusklite.data.point_mixtures import PointMixture, mix_points
+from tusklite.data.puppets import PuppetBatch, Puppets
 from tusklite.data.single_digits import DigitBatch, SingleDigits
 from tusklite.data.tetrominoes import Tetrominoes
 
@@ -24,6 +26,9 @@ __all__ = [
     "ImageSource",
     "MNISTHard",
     "ObjectScenes",
+    "PointMixture",
+    "PuppetBatch",
+    "Puppets",
     "Scene",
     "Scenes",
     "SingleDigits",
@@ -31,6 +36,7 @@ __all__ = [
     "TetrominoesRecords",
     "load_digits",
     "load_faces",
+    "mix_points",
     "read_clevr_pictures",
     "require_source",
 ]

@@ -82,3 +82,19 @@ def integer_pairs_below(bits: Tensor, bound: int | Tensor) -> Tensor:
     """
     halves = torch.stack((_shift_right(bits, 32), bits & _LOW_HALF), -1)
     return (halves * bound) >> 32
+
+
+def unit_interval(bits: Tensor) -> Tensor:
+    """Float64 numbers in `[0, 1)` from the upper 53 of 64 random bits: exact, so the same everywhere.
+
+    Args:
+        bits: int64, any shape, from `random_bits`.
+
+    Returns:
+        float64, the shape of `bits`: a multiple of 2**-53.
+
+    Example:
+        >>> unit_interval(random_bits(7, torch.arange(3)))
+        tensor([0.3898, 0.0168, 0.9008], dtype=torch.float64)
+    """
+    return _shift_right(bits, 11).to(torch.float64) * 2.0**-53
