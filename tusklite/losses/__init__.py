@@ -6,6 +6,7 @@ The tensors of a call are of one type and on one device. Half precision is compu
 from __future__ import annotations
 
 from tusklite.losses.clustering import kmeans_loss, kmeans_softmin_loss, vector_quantization_loss
+from tusklite.losses.correspondence import assigned_map_loss, contrastive_loss
 from tusklite.losses.diversity import diversity_loss, overlap_loss
 from tusklite.losses.equivariance import (
     map_equivariance_loss,
@@ -21,7 +22,9 @@ from tusklite.losses.transport import random_projections, sliced_wasserstein
 
 __all__ = [
     "PerceptualLoss",
+    "assigned_map_loss",
     "background_loss",
+    "contrastive_loss",
     "cross_entropy_loss",
     "diversity_loss",
     "kmeans_loss",

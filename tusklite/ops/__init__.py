@@ -7,6 +7,19 @@ came, but for points: they come in float32.
 from __future__ import annotations
 
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
+from tusklite.ops.correspondence import (
+    Assignment,
+    DetectorOverlap,
+    assign_one_to_one,
+    correspond,
+    detector_overlap,
+    distance_limits,
+    kmeans,
+    merge_detectors,
+    merge_labels,
+    squared_distances,
+    warp_following,
+)
 from tusklite.ops.keypoints import (
     Keypoints,
     detect_keypoints,
@@ -30,17 +43,29 @@ from tusklite.ops.partitions import (
     walk_joint,
 )
 from tusklite.ops.prototypes import Prototypes, smoothed_shares, spherical_kmeans, whole_shares
+from tusklite.ops.targets import channel_targets, gaussian_target
 
 __all__ = [
+    "Assignment",
+    "DetectorOverlap",
     "Keypoints",
     "Partition",
     "Prototypes",
     "alpha_blend",
+    "assign_one_to_one",
+    "channel_targets",
     "choose_partition",
+    "correspond",
     "detect_keypoints",
+    "detector_overlap",
+    "distance_limits",
+    "gaussian_target",
     "group_means",
     "joint_information",
+    "kmeans",
     "merge_by_information",
+    "merge_detectors",
+    "merge_labels",
     "neighbour_graph",
     "non_max_suppression",
     "over_cluster_sizes",
@@ -54,7 +79,9 @@ __all__ = [
     "spherical_kmeans",
     "splat_gaussians",
     "splat_profiles",
+    "squared_distances",
     "walk_joint",
+    "warp_following",
     "whole_shares",
     "window_maximum",
 ]
