@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["channelwise", "slots", "thewlis", "tusk"]
+__all__ = ["channelwise", "mallis", "slots", "thewlis", "tusk"]
