@@ -5,8 +5,17 @@ Labels serve to score, and to fit the linear map from landmarks to annotated poi
 
 from __future__ import annotations
 
-from tusklite.metrics.clusterings import adjusted_rand_index, normalized_mutual_information
+from tusklite.metrics.clusterings import (
+    ClusterScores,
+    adjusted_mutual_information,
+    adjusted_rand_index,
+    normalized_mutual_information,
+    score_clusters,
+)
+from tusklite.metrics.completion import complete_matrix, fill_with_means
 from tusklite.metrics.detections import ClassScores, DetectionScores, evaluate_detections, match_detections
+from tusklite.metrics.error_distribution import area_under_curve, cumulative_error_distribution
+from tusklite.metrics.landmark_regression import ForwardErrors, backward_errors, forward_errors
 from tusklite.metrics.landmarks import (
     LandmarkRegressor,
     landmark_spread,
@@ -14,6 +23,7 @@ from tusklite.metrics.landmarks import (
     normalized_mean_error,
 )
 from tusklite.metrics.naming import majority_class, match_prototypes
+from tusklite.metrics.point_sets import PointScores, match_points, score_points, shuffled_score
 from tusklite.metrics.properties import (
     PropertyScores,
     PrototypeNames,
@@ -31,24 +41,37 @@ from tusklite.metrics.segments import (
     find_objects,
     segment_rand_index,
 )
+from tusklite.metrics.starting_points import ShareAndControl, recall_of_truth, repeatability
 
 __all__ = [
     "ClassScores",
+    "ClusterScores",
     "DetectionScores",
+    "ForwardErrors",
     "FoundObjects",
     "LandmarkRegressor",
+    "PointScores",
     "PropertyScores",
     "PrototypeNames",
     "SegmentScores",
+    "ShareAndControl",
+    "adjusted_mutual_information",
     "adjusted_rand_index",
+    "area_under_curve",
+    "backward_errors",
+    "complete_matrix",
     "count_accuracy",
+    "cumulative_error_distribution",
     "evaluate_detections",
     "evaluate_properties",
     "evaluate_segments",
+    "fill_with_means",
     "find_objects",
+    "forward_errors",
     "landmark_spread",
     "majority_class",
     "match_detections",
+    "match_points",
     "match_prototypes",
     "name_prototypes",
     "nearest_landmark_distance",
@@ -56,6 +79,11 @@ __all__ = [
     "normalized_mean_error",
     "normalized_mutual_information",
     "property_confusion",
+    "recall_of_truth",
+    "repeatability",
+    "score_clusters",
+    "score_points",
     "segment_rand_index",
+    "shuffled_score",
     "values_of_keypoints",
 ]
