@@ -107,7 +107,7 @@ mutants: setup  ## put small faults into the core, one at a time, and see the te
 
 lock:  ## write requirements.lock again from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade takes the newest versions)
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-python-downloads --no-config --no-annotate \
-		--custom-compile-command "make lock" --extra course --extra test $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
+		--custom-compile-command "make lock" --extra course --extra sweep --extra test $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
 
 clean:  ## remove caches and build products; environments, runs/ and results/ stay
 	rm -rf build dist mutants *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

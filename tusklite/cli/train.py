@@ -30,14 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def act(arguments: argparse.Namespace) -> int:
     """Train, or go on; print the result beside the paper's figures."""
-    from tusklite.experiments import data_line, get_experiment, load_experiments
+    from tusklite.experiments import data_line, experiment_of
     from tusklite.settings import full_name
 
     limit_threads(arguments.threads)
-    name = arguments.experiment
-    if name.endswith(".py"):
-        name = require_one(load_experiments(name), name)
-    experiment = get_experiment(name)
+    experiment = experiment_of(arguments.experiment)
     given = [*arguments.settings]
     given += [("schedule.seed", arguments.seed)] if arguments.seed is not None else []
     given += [("schedule.device", arguments.device)] if arguments.device is not None else []
@@ -123,14 +120,3 @@ def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
-
-
-def require_one(names: list[str], file: str) -> str:
-    """The experiment that a file registers.
-
-    Raises:
-        ValueError: it registers none, or several.
-    """
-    if len(names) != 1:
-        raise ValueError(f"experiment: {file} registers {', '.join(names) or 'none'}; allowed is a file with one")
-    return names[0]

@@ -146,10 +146,21 @@ def _is_setting(name: str, settings: Mapping[str, object]) -> bool:
     return any(name in (setting, setting.rpartition(".")[2]) for setting in settings)
 
 
+def experiment_named(known: Mapping[str, Parameter]) -> str | None:
+    """The experiment whose settings a lesson takes; None where it takes none.
+
+    Example:
+        >>> experiment_named(parameters_of('settings = {}  # of the preset of "mnist-hard"'))
+        'mnist-hard'
+    """
+    named = re.search(r'"([\w-]+)"', known[SETTINGS].help) if SETTINGS in known else None
+    return named.group(1) if named else None
+
+
 def _preset_of(given: Mapping[str, object], known: Mapping[str, Parameter]) -> Preset | None:
     """The preset whose settings a lesson takes."""
-    named = re.search(r'"([\w-]+)"', known[SETTINGS].help) if SETTINGS in known else None
-    return get_preset(named.group(1), profile_of(known, given)) if named else None
+    named = experiment_named(known)
+    return get_preset(named, profile_of(known, given)) if named is not None else None
 
 
 def _require_profile(given: Mapping[str, object], known: Mapping[str, Parameter]) -> None:

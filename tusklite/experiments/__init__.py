@@ -7,10 +7,11 @@ results, tables, progress lines and the command line then know it by its name.
 from __future__ import annotations
 
 from tusklite.experiments.base import Experiment, Preset, Scores, Splits, register
-from tusklite.experiments.registry import experiments, get_experiment, get_preset, load_experiments
+from tusklite.experiments.registry import experiment_of, experiments, get_experiment, get_preset, load_experiments
 from tusklite.experiments.run import (
     data_line,
     finish,
+    folder_name,
     new_training,
     recorded,
     result_of,
@@ -27,8 +28,10 @@ __all__ = [
     "Scores",
     "Splits",
     "data_line",
+    "experiment_of",
     "experiments",
     "finish",
+    "folder_name",
     "get_experiment",
     "get_preset",
     "load_experiments",

@@ -106,6 +106,27 @@ def get_experiment(name: str) -> AnyExperiment:
     return known[require_choice("experiment", name, sorted(known))]
 
 
+def experiment_of(name_or_file: str) -> AnyExperiment:
+    """An experiment by name, or by the Python file that registers it.
+
+    Raises:
+        ValueError: an unknown name, or a file that registers none, or several.
+        FileNotFoundError, ImportError: as `load_experiments`.
+
+    Example:
+        >>> experiment_of("mnist-hard").title
+        'TUSK on MNIST-Hard'
+    """
+    if not name_or_file.endswith(".py"):
+        return get_experiment(name_or_file)
+    names = load_experiments(name_or_file)
+    if len(names) != 1:
+        raise ValueError(
+            f"experiment: {name_or_file} registers {', '.join(names) or 'none'}; allowed is a file with one"
+        )
+    return get_experiment(names[0])
+
+
 def get_preset(experiment: str, name: str, **overrides: object) -> AnyPreset:
     """A preset by name, with any of its settings changed.
 

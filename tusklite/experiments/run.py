@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -186,10 +186,26 @@ def run_name(preset: AnyPreset) -> str:
     """
     changes = {name: v for name, v in preset.overrides.items() if name not in ("schedule.seed", "schedule.device")}
     titles = short_names(changes, preset.settings())
+    return folder_name(f"{preset.experiment}-{preset.name}", changes, titles, preset.schedule.seed)
+
+
+def folder_name(head: str, changes: Mapping[str, object], titles: Mapping[str, str], seed: int | None) -> str:
+    """Name of the folder of a run: what it is of, what was changed, seed.
+
+    Args:
+        head: what it is of.
+        changes: settings by name.
+        titles: what to call each of them.
+        seed: None where the run has none.
+
+    Example:
+        >>> folder_name("toy-ci", {"schedule.steps": 9}, {"schedule.steps": "steps"}, 2)
+        'toy-ci-steps-9-seed2'
+    """
     words = "".join(f"-{titles[name]}-{value}" for name, value in changes.items())
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "", words)
     alike = any(isinstance(value, str) and "-" in value for value in changes.values())
     if plain != words or alike or len(plain) > LONGEST_NAME:
         mark = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
         plain = f"{plain[:LONGEST_NAME]}-{mark}"
-    return f"{preset.experiment}-{preset.name}{plain}-seed{preset.schedule.seed}"
+    return f"{head}{plain}" + (f"-seed{seed}" if seed is not None else "")
