@@ -52,7 +52,7 @@ GROUND = ("arguments", "files", "palette", "places", "precision", "settings")  #
 ORDER = (
     *GROUND,
     *("data", "geometry", "nets", "ops", "losses", "methods", "train", "metrics", "results", "experiments"),
-    *("pretrained", "inference", "course", "cli"),
+    *("pretrained", "inference", "course", "sweeps", "cli"),
 )
 PLACE = {room: max(number, len(GROUND) - 1) for number, room in enumerate(ORDER)}
 

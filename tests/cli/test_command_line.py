@@ -148,7 +148,7 @@ def test_what_is_no_command_is_refused_with_the_usage(words: list[str], capsys: 
     assert capsys.readouterr().err.startswith("usage: python -m tusklite")
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["train"], ["departures"], ["results"], ["doctor"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["train"], ["sweep"], ["departures"], ["results"], ["doctor"]])
 def test_help_is_there_for_every_command(command: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
@@ -156,7 +156,7 @@ def test_help_is_there_for_every_command(command: list[str], capsys: pytest.Capt
     text = capsys.readouterr().out
     assert text.startswith(f"usage: {' '.join(['python -m tusklite', *command])}")
     if not command:
-        assert all(name in text for name in ("run", "train", "results", "doctor"))
+        assert all(name in text for name in ("run", "train", "sweep", "results", "doctor"))
 
 
 # --- train -------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -131,7 +131,7 @@ def _of_experiment(sweep: SweepFile) -> tuple[list[_Chosen], list[Run]]:
     preset_name = sweep.preset if sweep.preset is not None else "lite"
     base = _at(sweep, ("preset",), lambda: experiment.preset(preset_name))
     known = base.settings()
-    rows = list(_rows(sweep, known, lambda name: full_name(name, known)))
+    rows = [_in_order(row, known) for row in _rows(sweep, known, lambda name: full_name(name, known))]
     runs = []
     for seed in sweep.seeds or (0,):
         for number, row in enumerate(rows):
@@ -182,7 +182,7 @@ def _of_lesson(sweep: SweepFile) -> tuple[list[_Chosen], list[Run]]:
     if not more and "profile" in known and known["profile"].default is None:
         more = {"profile": "lite"}  # whatever the environment of the machine says that it runs on
     _at(sweep, ("preset",), lambda: checked_parameters(more, known, lesson.stem))
-    rows = list(_rows(sweep, known, lambda name: name))
+    rows = [_in_order(row, sorted(row.values)) for row in _rows(sweep, known, lambda name: name)]
     seeds: Sequence[int | None] = sweep.seeds or ((0,) if "seed" in known else (None,))
     title = f"{lesson.stem.split('_', 1)[-1].replace('_', '-')}-{profile_of(known, more)}"
     runs = []
@@ -203,6 +203,11 @@ def _lesson_word(sweep: SweepFile) -> str:
     word = str(sweep.lesson)
     beside = sweep.file.path.parent / word
     return str(beside.resolve()) if word.endswith(".ipynb") and beside.is_file() else word
+
+
+def _in_order(row: _Chosen, names: Iterable[str]) -> _Chosen:
+    """A row whose settings come in this order, whatever the file's, so that a run's name does not depend on that."""
+    return replace(row, values={name: row.values[name] for name in names if name in row.values})
 
 
 def _rows(sweep: SweepFile, known: Mapping[str, Any], full: Callable[[str], str]) -> Iterator[_Chosen]:

@@ -57,7 +57,8 @@ def as_markdown(plan: Plan, outcomes: Outcomes) -> str:
         runs = (f"{done}" if done == count else f"{done} of {count}") + (f", {failed} failed" if failed else "")
         figures = [values_of(plan, outcomes, number, metric) for metric in plan.metrics]
         cells = [metric.cell(values) if values else "" for metric, values in zip(plan.metrics, figures, strict=True)]
-        rows.append([*words_of(setting), runs, *cells])
+        words = [word.replace("|", "\\|") for word in words_of(setting)]
+        rows.append([*words, runs, *cells])
     return markdown_table([*heads_of(plan), "runs", *(metric.head for metric in plan.metrics)], rows) + "\n"
 
 

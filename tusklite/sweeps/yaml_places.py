@@ -87,10 +87,9 @@ def _value(loader: Any, node: Any, place: Place, lines: dict[Place, int], path: 
                 "quotes"
             )
         if key in found:
-            first = lines[(*place, key)]
+            first, named = lines[(*place, key)], ".".join(map(str, (*place, key)))
             raise ValueError(
-                f"{path}, line {line}: {_named(place)}{key} was given in line {first} already; allowed is each name "
-                "once"
+                f"{path}, line {line}: {named} was given in line {first} already; allowed is each name once"
             )
         lines[(*place, key)] = line
         found[key] = _value(loader, value_node, (*place, key), lines, path)
