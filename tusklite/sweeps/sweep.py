@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import signal
@@ -137,7 +138,8 @@ def _run_all(
             if not collect(stopping=False):
                 time.sleep(0.1)
     except KeyboardInterrupt as interruption:
-        stop.set()
+        with contextlib.suppress(Exception):  # without a scheduler they end with their workers
+            stop.set()
         until = time.monotonic() + PATIENCE + 10
         while futures and time.monotonic() < until:
             if not collect(stopping=True):

@@ -149,7 +149,7 @@ def _word(file: PlacedYAML, place: Place, otherwise: str | None = None) -> str |
         return otherwise
     value = _at(file, place)
     if not isinstance(value, str) or not value:
-        raise _refuse(file, place, "a word")
+        raise _refuse(file, place, "a word, in quotes where it could be a number")
     return value
 
 
