@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sweeps_for_tests import counted, write_sweep
+from sweeps_for_tests import counted, wait_until, write_sweep
 
 from tusklite.sweeps import Limits, Outcome, Run, execute, make_plan, outcome_of, read_sweep
 from tusklite.sweeps.execute import _said
@@ -47,7 +47,8 @@ def test_a_run_waits_for_who_has_its_folder_and_takes_what_that_one_left(run: Ru
     with owned_folder(folder, "sweep"):
         thread = threading.Thread(target=lambda: found.append(execute(run, str(folder), Limits(), {})))
         thread.start()
-        thread.join(3.0)
+        said = folder / "output.txt"
+        wait_until(lambda: said.exists() and said.read_bytes().startswith(b"waiting: "))
         (folder / "metrics.json").write_bytes(result_of(run))
     thread.join()
     assert [each.state for each in found] == ["finished"]

@@ -10,6 +10,8 @@ from sweeps_for_tests import COUNTED, write_sweep
 
 from tusklite.cli import main
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SLURM's scripts are for shells of Unix")
+
 
 def script_of(path: Path, capsys: pytest.CaptureFixture) -> list[str]:
     assert main(["sweep", str(path), "--job-script"]) == 0

@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
 ]
 
+WORKERS = 2
 GRID = "{learning_rate: [0.05, 0.02], noise: [0.1, 0.2, 0.3]}"
 
 
@@ -61,7 +62,7 @@ def test_a_sweep_of_twelve_runs_goes_on_after_a_kill(tmp_path: Path, where: str)
     words: list[object] = ["sweep", write_sweep(tmp_path, grid=GRID, seeds="[0, 1]")]
     with ExitStack() as stack:
         if where == "by address":
-            address, others = stack.enter_context(dask_workers(tmp_path, 2))
+            address, others = stack.enter_context(dask_workers(tmp_path, WORKERS))
             words += ["--scheduler", address]
         else:
             others = []
@@ -72,7 +73,6 @@ def test_a_sweep_of_twelve_runs_goes_on_after_a_kill(tmp_path: Path, where: str)
         before = results_in(tmp_path)
         if where == "local":
             wait_until(lambda: not runs_of(tmp_path))  # they end by themselves: nobody holds their pipes any more
-        flying = len(counted(tmp_path, "begun")) - len(before)
         assert 5 <= len(before) < 12
         ended = done(tmp_path, *words)
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -81,8 +81,8 @@ def test_a_sweep_of_twelve_runs_goes_on_after_a_kill(tmp_path: Path, where: str)
     assert all(after[name] == result for name, result in before.items())
     scored = counted(tmp_path, "scored")
     assert len(set(scored)) == 12
-    assert len(scored) <= 12 + flying
-    assert len(counted(tmp_path, "begun")) <= 12 + flying
+    assert len(scored) <= 12 + WORKERS  # what was going on when it was killed, and nothing else, may come twice
+    assert len(counted(tmp_path, "begun")) <= 12 + WORKERS
     table = json.loads((tmp_path / "runs" / "sweep-small" / "table.json").read_text(encoding="utf-8"))
     assert [row["finished"] for row in table["settings"]] == [2] * 6
     assert not runs_of(tmp_path)

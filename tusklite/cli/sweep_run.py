@@ -36,7 +36,9 @@ def main(words: list[str]) -> int:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(owned_folder(folder, "sweep"))
-            except FolderInUse:
+            except FolderInUse as reason:
+                if not waited:
+                    print(f"waiting: {reason}", flush=True)
                 waited = True
                 time.sleep(0.2)
                 continue
