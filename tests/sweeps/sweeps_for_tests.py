@@ -63,6 +63,7 @@ def done(folder: Path, *words: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "tusklite", *map(str, words)],
         cwd=folder, env=environment_in(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        start_new_session=True,
     )  # fmt: skip
 
 

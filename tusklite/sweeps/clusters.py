@@ -108,7 +108,7 @@ def _local(workers: int) -> Any:
         threads_per_worker=workers,
         processes=False,
         memory_limit=0,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any port that is free; None takes a fixed one
         silence_logs=logging.CRITICAL,
     )
 
