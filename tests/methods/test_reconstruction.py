@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tusklite import losses
 from tusklite.methods.base import Batch, new_method, step_generator
 from tusklite.methods.tusk import TUSK, TUSKConfig, TUSKOptions, TUSKTraining
-from tusklite.methods.tusk.reconstruction import reconstruction_loss
+from tusklite.methods.tusk.reconstruction import perceptual_term, reconstruction_loss
 from tusklite.train.checkpoints import load_checkpoint
 from tusklite.train.loop import fit
 from tusklite.train.schedule import Schedule
@@ -35,8 +35,10 @@ def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The perceptual loss brings pictures to 224 pixels first; 32 show the same in a tenth of the time."""
     whole = losses.PerceptualLoss
 
-    def small(network: str, taps: tuple[str, ...] | None, weights: str | None) -> nn.Module:
-        return whole(network, taps, weights, resize=32)
+    def small(
+        network: str, taps: tuple[str, ...] | None, weights: str | None, resize: int | None, **settings: object
+    ) -> nn.Module:
+        return whole(network, taps, weights, 32 if resize == 224 else resize, **settings)
 
     monkeypatch.setattr(losses, "PerceptualLoss", small)
 
@@ -88,6 +90,60 @@ def test_the_perceptual_choice_is_the_distance_of_first_layers(config: TUSKConfi
     drawn = DECODED.sigmoid() if config.decoder_output == "sigmoid" else DECODED
     expected = (seen(drawn) - seen(IMAGES)).abs().mean()
     torch.testing.assert_close(reconstruction_loss(config, PERCEPTUAL)(DECODED, IMAGES), expected)
+
+
+def test_the_perceptual_term_stands_beside_the_squared_error_in_units_of_what_is_seen() -> None:
+    """Blue, green, red from 0 to 255 less their mean, as networks of that family want it; layers count alike."""
+    from torchvision.models import squeezenet1_0
+
+    taps = ("features.0", "features.1")
+    options = replace(
+        PERCEPTUAL,
+        reconstruction_loss="mean-squared-error",
+        reconstruction=10.0,
+        perceptual=0.5,
+        perceptual_taps=taps,
+        perceptual_preparation="caffe",
+        perceptual_size=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        first = squeezenet1_0(weights=None).features[0]
+
+    def seen(images: Tensor) -> list[Tensor]:
+        blue_first = 255 * images.expand(-1, 3, -1, -1).flip(1) - torch.tensor([104.0, 117.0, 123.0]).view(3, 1, 1)
+        return [first(blue_first), first(blue_first).relu()]
+
+    colour = torch.rand(2, 3, 16, 20, generator=torch.Generator().manual_seed(4))
+    drawn = torch.randn(2, 3, 16, 20, generator=torch.Generator().manual_seed(5))
+    config = replace(SIGMOID, image_channels=3)
+    pairs = zip(seen(drawn.sigmoid()), seen(colour), strict=True)
+    expected = sum((own - true).abs().mean() / true.abs().mean() for own, true in pairs) / 2
+    torch.testing.assert_close(perceptual_term(config, options)(drawn, colour), expected, rtol=1e-4, atol=1e-5)
+    assert perceptual_term(config, replace(options, perceptual=0.0)) is None
+
+    training = a_training(options, config)
+    terms = training.loss_terms(training.see(Batch(colour, torch.arange(2), 0), step_generator(3, 0)), 0)
+    assert terms.keys() >= {"reconstruction", "perceptual"}
+    assert not [name for name in training.state_dict() if "features" in name]
+
+
+def test_weights_that_are_no_file_here_are_looked_for_among_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.models import squeezenet1_0
+
+    (tmp_path / "weights").mkdir()
+    state = {name: torch.full_like(value, 0.01) for name, value in squeezenet1_0(weights=None).state_dict().items()}
+    save_file(state, tmp_path / "weights" / "even.safetensors")
+    named = replace(PERCEPTUAL, perceptual_weights="weights/even.safetensors")
+    whole = replace(PERCEPTUAL, perceptual_weights=str(tmp_path / "weights" / "even.safetensors"))
+    monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path))
+    ours, same = (reconstruction_loss(LINEAR, options)(DECODED, IMAGES) for options in (named, whole))
+    assert torch.equal(ours, same)
+    monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path / "elsewhere"))
+    with pytest.raises(FileNotFoundError, match=r"weights/even\.safetensors"):
+        reconstruction_loss(LINEAR, named)
 
 
 @pytest.mark.parametrize("choice", ["mean-squared-error", "cross-entropy", "perceptual"])

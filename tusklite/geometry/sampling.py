@@ -144,6 +144,8 @@ WARPS: Mapping[str, WarpSpec] = MappingProxyType(
         "faces-large": WarpSpec(
             5, deformation=0.005, subset_deformation=0.01, rotation=20, translation=0.1, scale=0.05
         ),
+        # Not of a paper either: it moves and scales views further, so that a point's place says little of what it is.
+        "faces-wild": WarpSpec(5, deformation=0.005, subset_deformation=0.01, rotation=20, translation=0.2, scale=0.15),
         "tusk-first": _tusk(0.98, 0.02, 0.03, 0.02, 0.05),
         "tusk-mnist": _tusk(0.95, 0.05, 0.1, 0.01, 0.25),
         "tusk-objects": _tusk(0.95, 0.02, 0.02, 0.05, 0.1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
@@ -26,8 +26,21 @@ from tusklite.precision import at_least_single, widen
 VGG16_TAPS = ("features.3", "features.8", "features.15", "features.22")  # relu1_2, relu2_2, relu3_3, relu4_3
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-DISTANCES = {"l1": F.l1_loss, "l2": F.mse_loss}
+CAFFE_MEAN = (123 / 255, 117 / 255, 104 / 255)  # of red, green, blue
+PREPARATIONS = ("torchvision", "caffe")
 FILE_ENDINGS = (".pth", ".pt", ".safetensors")
+
+
+def _relative_l1(seen: Tensor, wanted: Tensor) -> Tensor:
+    """The mean absolute difference, in units of the mean magnitude of what is wanted."""
+    return F.l1_loss(seen, wanted) / wanted.abs().mean().clamp_min(1e-12)
+
+
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": F.l1_loss,
+    "l2": F.mse_loss,
+    "relative-l1": _relative_l1,
+}
 
 
 class PerceptualLoss(nn.Module):
@@ -47,8 +60,11 @@ class PerceptualLoss(nn.Module):
             or .safetensors file; or None, random features. A module brings its own: leave "DEFAULT" or None.
         resize: side in pixels to which both images are brought first (bilinear), up to 4096, or None to leave them.
         layer_weights: c_l >= 0, one for each tap; None for all 1.
-        distance: "l1", the mean absolute difference, or "l2", the mean squared one.
+        distance: "l1", the mean absolute difference; "l2", the mean squared one; or "relative-l1", the first over the
+            mean magnitude of the image's own features, so that every layer counts alike.
         normalize: shift and scale the channels as the weights ask for (ImageNet's mean and deviation).
+        preparation: "torchvision", whose networks see red, green, blue so shifted and scaled; or "caffe", for weights
+            of that family: blue, green, red from 0 to 255, less their mean.
         seed: of the random features.
 
     Raises:
@@ -76,6 +92,7 @@ class PerceptualLoss(nn.Module):
         distance: str = "l1",
         normalize: bool = True,
         seed: int = 0,
+        preparation: str = "torchvision",
     ) -> None:
         super().__init__()
         if taps is None and backbone == "vgg16":
@@ -93,6 +110,9 @@ class PerceptualLoss(nn.Module):
             self.backbone = _TappedModule(backbone, self.taps)
         else:
             self.backbone, mean, deviation = _torchvision_backbone(backbone, self.taps, weights, seed)
+        self.preparation = require_choice("preparation", preparation, PREPARATIONS)
+        if preparation == "caffe":
+            mean, deviation = CAFFE_MEAN, (1 / 255,) * 3
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)
         self.requires_grad_(False)
@@ -126,6 +146,8 @@ class PerceptualLoss(nn.Module):
         images = images.expand(-1, 3, -1, -1)
         if self.normalize:
             images = (images - self.mean) / self.deviation
+        if self.preparation == "caffe":
+            images = images.flip(1)
         return self.backbone(images)
 
     def forward(self, reconstruction: Tensor, images: Tensor) -> Tensor:

@@ -98,6 +98,11 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         """Whatever happens once, at certain steps, or after the last one (`step` is their number); it is logged."""
         return {}
 
+    @property
+    def largest_gradient(self) -> float:
+        """The length to which a longer gradient of the network is shortened; 0 for none."""
+        return 0.0
+
     def phase(self, step: int) -> str:
         """Name of the part of the training that a step belongs to."""
         return "training"
@@ -159,7 +164,7 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
             terms = self.loss_terms(seen, batch.step)
             total = total_of(getattr(self.options, name) * value for name, value in terms.items())
             values = {name: value.detach() for name, value in (terms | turns).items()}
-            network_step(total, values, optimizers["network"])
+            network_step(total, values, optimizers["network"], self.largest_gradient)
         except NonFiniteLoss as error:
             raise NonFiniteLoss(f"step {batch.step}: {error}") from None
         return values | self.after_step(seen)
@@ -213,13 +218,16 @@ def total_of(terms: Iterable[Tensor]) -> Tensor:
     return sum(others, first)
 
 
-def network_step(total: Tensor, terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+def network_step(
+    total: Tensor, terms: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, largest_gradient: float = 0.0
+) -> None:
     """Move a network along the gradient of a total, or refuse where it or its gradient is not finite.
 
     Args:
         total: the scalar to lessen.
         terms: its parts by name, for the message.
         optimizer: of the network.
+        largest_gradient: a longer gradient is shortened to it; 0 for none.
 
     Raises:
         NonFiniteLoss: before anything of the network is changed.
@@ -230,8 +238,11 @@ def network_step(total: Tensor, terms: Mapping[str, Tensor], optimizer: torch.op
     optimizer.zero_grad(set_to_none=True)
     total.backward()
     # A finite loss can have a gradient that is not; after a step on it nothing would be left to go on from.
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    length = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if largest_gradient:
+        torch.nn.utils.clip_grads_with_norm_(parameters, largest_gradient, length)
+    if not torch.isfinite(length):
         raise NonFiniteLoss("the gradient is not finite")
     optimizer.step()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
-from tusklite.arguments import require_choice, require_integer
+from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, as_literal
 
 
@@ -18,6 +20,8 @@ class HeatmapHead(nn.Module):
         channels: channels of the feature map.
         groups: groups of the first GroupNorm; must divide `channels`.
         padding_mode: as for `UNet`.
+        scale, shift: where the last normalisation starts. At 1 and 0 the background begins at one half, and an
+            optimiser that moves a number by a thousandth a step takes long to darken it.
 
     Raises:
         TypeError, ValueError: sizes that are no positive integers or do not divide, or another padding mode.
@@ -28,7 +32,14 @@ class HeatmapHead(nn.Module):
         torch.Size([2, 1, 5, 7])
     """
 
-    def __init__(self, channels: int, groups: int = 32, padding_mode: str = "zeros") -> None:
+    def __init__(
+        self,
+        channels: int,
+        groups: int = 32,
+        padding_mode: str = "zeros",
+        scale: float = 1.0,
+        shift: float = 0.0,
+    ) -> None:
         super().__init__()
         channels = require_integer("channels", channels, low=1, high=MOST_CHANNELS)
         groups = require_integer("groups", groups, low=1, high=MOST_CHANNELS)
@@ -40,8 +51,10 @@ class HeatmapHead(nn.Module):
             nn.GroupNorm(groups, channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, 1, kernel_size=3, padding=1, padding_mode=as_literal(padding_mode), bias=False),
-            nn.GroupNorm(1, 1),
+            last := nn.GroupNorm(1, 1),
         )
+        nn.init.constant_(last.weight, require_number("scale", scale, open_low=True))
+        nn.init.constant_(last.bias, require_number("shift", shift, low=-math.inf))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map `(B, C, H, W)` features to a `(B, 1, H, W)` heatmap in (0, 1)."""

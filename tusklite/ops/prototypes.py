@@ -46,10 +46,11 @@ class Prototypes(nn.Module):
         self.means = nn.Parameter(F.normalize(torch.randn(count, channels, generator=generator), dim=1))
         self.register_buffer("weights", torch.full((count,), 1 / count))
 
-    def soft_assign(self, descriptors: Tensor, inverse_temperature: float) -> Tensor:
+    def soft_assign(self, descriptors: Tensor, inverse_temperature: float, moves_prototypes: bool = False) -> Tensor:
         """Chances `(..., M)` that descriptors `(..., C)` belong to each prototype: a softmax of the scaled cosine.
 
         The gradient reaches the descriptors alone: prototypes are moved by the transport term, in steps of their own.
+        With `moves_prototypes`, beyond the paper, it reaches the means too.
 
         Raises:
             TypeError, ValueError: descriptors of another length, type or device than the prototypes, or an inverse
@@ -63,7 +64,7 @@ class Prototypes(nn.Module):
         """
         self._require_descriptors(descriptors)
         inverse_temperature = require_number("inverse_temperature", inverse_temperature, open_low=True)
-        wide, means = widen(descriptors, self.means.detach())
+        wide, means = widen(descriptors, self.means if moves_prototypes else self.means.detach())
         chances = (inverse_temperature * (wide @ F.normalize(means, dim=1).T)).softmax(dim=-1)
         return chances.to(descriptors.dtype)
 

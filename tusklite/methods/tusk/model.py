@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.tusk.background import BACKGROUNDS, BackgroundLayer
+from tusklite.methods.tusk.decoder_input import INPUTS, PrototypeCodes, coarse_copy, peak_scale
 from tusklite.methods.tusk.position import PositionRegression
 from tusklite.methods.weights import FoundKeypoints, KeypointModel
 from tusklite.nets.heatmap_head import HeatmapHead
@@ -62,6 +63,16 @@ class TUSKConfig:
             the number of things.
         candidate_window: beyond the paper where above 0. Odd side of the suppression's window among candidates; 0:
             `window`. A smaller one finds maxima that stand closer together than in training.
+        heatmap_scale: beyond the paper where not 1. Where the heatmap's last normalisation starts.
+        heatmap_shift: beyond the paper where not 0. The same of its shift: at scale 2 and shift -2 most of the map is
+            dark from the first step on.
+        decoder_input: "descriptor", or beyond the paper "code": a learnt vector of the keypoint's prototype, by soft
+            assignment. A free descriptor lets a keypoint lie anywhere and still say what the image looks like.
+        code_inverse_temperature: multiplies the cosine before the softmax of that assignment.
+        splat_peak: beyond the paper. The decoder's Gaussians have a peak of 1 and do not sum to 1: wide ones are as
+            bright as narrow ones.
+        appearance: beyond the paper where above 0, and for "sum" alone. Beside the keypoints, the decoder gets the
+            image averaged to so many rows and columns: colour and light need not go through keypoints.
     """
 
     keypoints: int = 9
@@ -85,6 +96,12 @@ class TUSKConfig:
     candidates: int = 0
     least_gain: float = 0.0
     candidate_window: int = 0
+    heatmap_scale: float = 1.0
+    heatmap_shift: float = 0.0
+    decoder_input: str = "descriptor"
+    code_inverse_temperature: float = 12.5
+    splat_peak: bool = False
+    appearance: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values that no network can have."""
@@ -108,14 +125,21 @@ class TUSKConfig:
         shape = require_unet_shape(self.width, self.levels, self.groups)
         plain |= zip(("width", "levels", "groups"), shape, strict=True)
         plain["window"] = require_integer("window", self.window, low=1, high=99, odd=True)
-        for name in ("temperature", "splat_sigma"):
+        for name in ("temperature", "splat_sigma", "heatmap_scale", "code_inverse_temperature"):
             plain[name] = require_number(name, getattr(self, name), open_low=True)
+        plain["heatmap_shift"] = require_number("heatmap_shift", self.heatmap_shift, low=-100.0, high=100.0)
+        plain["appearance"] = require_integer("appearance", self.appearance, low=0, high=64)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         require_choice("padding_mode", self.padding_mode, PADDING_MODES)
         require_choice("decoder_output", self.decoder_output, ("linear", "sigmoid"))
         require_choice("aggregation", self.aggregation, ("sum", "alpha"))
         require_choice("background_layer", self.background_layer, BACKGROUNDS)
+        require_choice("decoder_input", self.decoder_input, INPUTS)
+        if self.appearance and self.aggregation != "sum":
+            raise ValueError(
+                f"appearance: {self.appearance} was given with aggregation {self.aggregation!r}; allowed is 0, or 'sum'"
+            )
         if self.aggregation == "sum" and (self.canvas or self.background_layer != "none"):
             name = "canvas" if self.canvas else "background_layer"
             raise ValueError(
@@ -186,13 +210,19 @@ class TUSK(KeypointModel):
             "padding_mode": config.padding_mode,
         }
         self.encoder = UNet(stem_channels, channels, **unet)
-        self.heatmap_head = HeatmapHead(channels, min(config.groups, channels), config.padding_mode)
+        self.heatmap_head = HeatmapHead(
+            channels, min(config.groups, channels), config.padding_mode, config.heatmap_scale, config.heatmap_shift
+        )
         alpha_channels = config.stem**2 if config.aggregation == "alpha" else 0
-        self.decoder = UNet(channels, stem_channels + alpha_channels, **unet)
+        appearance = stem_channels if config.appearance else 0
+        self.decoder = UNet(channels + appearance, stem_channels + alpha_channels, **unet)
         self.background = BackgroundLayer(config.background_layer, channels, config.image_channels)
         self.prototypes = Prototypes(config.prototypes, channels)
         self.standardization = nn.BatchNorm1d(channels, affine=False) if config.standardize else nn.Identity()
         self.position = PositionRegression(channels) if config.remove_position else None
+        self.codes: PrototypeCodes | None = None
+        if config.decoder_input == "code":
+            self.codes = PrototypeCodes(config.prototypes, channels, config.code_inverse_temperature)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images `(B, channels, H, W)` to heatmaps `(B, 1, h, w)` and features `(B, C, h, w)`."""
@@ -227,8 +257,20 @@ class TUSK(KeypointModel):
         """Nearest prototype `(B, K)` of descriptors `(B, K, C)` at points `(B, K, 2)`."""
         return self.prototypes.assign(self.clustering_space(descriptors, xy))
 
+    def painted(self, descriptors: Tensor, xy: Tensor) -> Tensor:
+        """What is spread around points `(B, K, 2)` for descriptors `(B, K, C)`: those, or the codes of their kinds."""
+        if self.codes is not None:
+            descriptors = self.codes(self.prototypes, self.clustering_space(descriptors, xy))
+        return descriptors * peak_scale(self.config.splat_sigma) if self.config.splat_peak else descriptors
+
     def decode(
-        self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int], background: Tensor | None = None
+        self,
+        xy: Tensor,
+        score: Tensor,
+        descriptors: Tensor,
+        size: tuple[int, int],
+        background: Tensor | None = None,
+        images: Tensor | None = None,
     ) -> Tensor:
         """Keypoints back to an image `(B, channels, H, W)` before the output's sigmoid (Jin et al. 2022, section 3.2).
 
@@ -236,8 +278,12 @@ class TUSK(KeypointModel):
         through the decoder; with "alpha", each keypoint alone, and their layers are blended, before a background
         `(B, channels, H, W)` where the network has one.
 
+        A network with an appearance also wants the images `(B, channels, H, W)` that are drawn again, of which it sees
+        a few cells.
+
         Raises:
-            ValueError: a network with a background was given none, or one without was given one.
+            ValueError: a network with a background was given none, or one without was given one; or no images for an
+                appearance.
         """
         if (self.config.background_layer == "none") != (background is None):
             given = "none was given" if background is None else "one was given"
@@ -249,7 +295,15 @@ class TUSK(KeypointModel):
             blended, _ = alpha_blend(self.layers(xy, score, descriptors, size), background)
             return self.to_decoded(blended)
         stem, sigma = self.config.stem, self.config.splat_sigma
-        canvas = score_weighted_sum(xy, score, descriptors, size[0] // stem, size[1] // stem, sigma)
+        painted = self.painted(descriptors, xy)
+        canvas = score_weighted_sum(xy, score, painted, size[0] // stem, size[1] // stem, sigma)
+        if self.config.appearance:
+            if images is None:
+                raise ValueError(
+                    f"images: none were given with appearance {self.config.appearance}; allowed are those to be drawn"
+                )
+            coarse = F.pixel_unshuffle(coarse_copy(images, self.config.appearance), stem)
+            canvas = torch.cat([canvas, coarse.to(canvas.dtype)], dim=1)
         return F.pixel_shuffle(self.decoder(canvas), stem)
 
     def layers(self, xy: Tensor, score: Tensor, descriptors: Tensor, size: tuple[int, int]) -> Tensor:
@@ -264,6 +318,7 @@ class TUSK(KeypointModel):
         require_choice("aggregation", self.config.aggregation, ("alpha",))
         stem, sigma, side = self.config.stem, self.config.splat_sigma, self.config.canvas
         height, width = size[0] // stem, size[1] // stem
+        descriptors = self.painted(descriptors, xy)
         if side:
             maps, corner = local_canvases(xy, score, descriptors, height, width, side, sigma)
             return paste(self._drawn(maps), corner * stem, *size)
@@ -316,7 +371,7 @@ class TUSK(KeypointModel):
             if self.config.aggregation == "alpha":
                 layers = self.layers(points.xy, points.score, descriptors, size)
         if layers is None:
-            decoded = self.decode(points.xy, points.score, descriptors, size)
+            decoded = self.decode(points.xy, points.score, descriptors, size, images=images)
         else:
             blended, masks = alpha_blend(layers, background)
             decoded = self.to_decoded(blended)
@@ -367,7 +422,8 @@ class TUSK(KeypointModel):
 
         Args:
             size: height and width in pixels, a multiple of the stem.
-            shade: of the background, in [0, 1], where the network has one; others have painted their own.
+            shade: of the background and of the appearance, in [0, 1], where the network has them; others have painted
+                their own.
 
         Returns:
             `(M, channels, size, size)` in [0, 1].
@@ -383,10 +439,10 @@ class TUSK(KeypointModel):
         centre = means.new_zeros(len(means), 1, 2)
         if self.position is not None:
             means = F.normalize(means + self.position(centre), dim=-1)
-        behind = None
-        if self.config.background_layer != "none":
-            behind = means.new_full((len(means), self.config.image_channels, size, size), shade)
-        return self.to_image(self.decode(centre, means.new_ones(len(means), 1), means, (size, size), behind))
+        shaded = means.new_full((len(means), self.config.image_channels, size, size), shade)
+        behind = None if self.config.background_layer == "none" else shaded
+        score = means.new_ones(len(means), 1)
+        return self.to_image(self.decode(centre, score, means, (size, size), behind, shaded))
 
 
 def _without_alpha(layers: Tensor, empty: Tensor) -> Tensor:

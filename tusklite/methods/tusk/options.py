@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.geometry import WARPS
+from tusklite.losses.perceptual import PREPARATIONS
 from tusklite.ops.prototypes import MIXTURE_SHARES
 
 RECONSTRUCTION_LOSSES = ("auto", "mean-squared-error", "cross-entropy", "perceptual")
@@ -26,7 +27,12 @@ class TUSKOptions:
             paper.
         perceptual_network: torchvision's name of the frozen network of the perceptual loss.
         perceptual_taps: its layers; none are the paper's, of "vgg16".
-        perceptual_weights: a name of torchvision's, a file, or "random" (see `tusklite.losses.PerceptualLoss`).
+        perceptual_weights: a name of torchvision's, a file, or "random" (see `tusklite.losses.PerceptualLoss`). A file
+            that is not there is looked for in the folder of the data (`$TUSKLITE_DATA`).
+        perceptual_preparation: what that network's images are like, "torchvision" or "caffe".
+        perceptual_size: side to which images are brought for it, in pixels; 0 leaves them.
+        perceptual: beyond the paper where above 0. Weight of a perceptual term beside eq. 1, each layer in units of its
+            own magnitude: with the squared error it makes a weighted sum.
         kmeans: weight of eq. 3.
         kmeans_inverse_temperature: multiplies the squared distances of eq. 3, per channel, as the authors' code has it.
         heatmap_equivariance: weight of eq. 4 on heatmaps.
@@ -68,6 +74,21 @@ class TUSKOptions:
         least_paint: beyond the paper where above 0, and for aggregation "alpha" alone. A keypoint takes part in
             clustering only if it paints more than so many pixels: where there are fewer things than keypoints, those
             left over lie on the background and are of no kind. What is not drawn again takes no part then.
+        view_size: beyond the paper where above 0. Both views are squares of so many pixels, cut out of the image.
+        zooms: smallest and largest half-width of those squares, as a share of the image's: things of many sizes.
+        shift: largest offset of their centres, as a share of the half-width.
+        first_warp: name of the warp that makes the first square, or "none".
+        jitter: beyond the paper where above 0. Strength of the change of colour and light that the encoder sees in each
+            view on its own. What is drawn again stays clean, so that keypoints cannot go by colour alone.
+        image_information: beyond the paper. Weight of the information between assignments of the keypoints of one image
+            in two views: inside an image keypoints should be of different kinds, and surely so.
+        distinct: beyond the paper. Weight of the chance that two keypoints of one image share a prototype.
+        contrast: beyond the paper. Weight of the cross-entropy of a keypoint's partner in the other view against those
+            of the other keypoints of its image.
+        contrast_temperature: divides the cosines there.
+        prototype_gradient: beyond the paper. Prototypes are parameters of the network, and are moved by all terms; no
+            transport, no second set and no restart, then.
+        largest_gradient: beyond the paper where above 0. A longer gradient of the network is shortened to it.
     """
 
     reconstruction: float = 1.0
@@ -75,6 +96,9 @@ class TUSKOptions:
     perceptual_network: str = "vgg16"
     perceptual_taps: tuple[str, ...] = ()
     perceptual_weights: str = "DEFAULT"
+    perceptual_preparation: str = "torchvision"
+    perceptual_size: int = 224
+    perceptual: float = 0.0
     kmeans: float = 0.01
     kmeans_inverse_temperature: float = 20.0
     heatmap_equivariance: float = 0.01
@@ -102,13 +126,26 @@ class TUSKOptions:
     decode_share: float = 1.0
     decoded_views: str = "both"
     least_paint: float = 0.0
+    view_size: int = 0
+    zooms: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
+    first_warp: str = "none"
+    jitter: float = 0.0
+    image_information: float = 0.0
+    distinct: float = 0.0
+    contrast: float = 0.0
+    contrast_temperature: float = 0.1
+    prototype_gradient: bool = False
+    largest_gradient: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values out of range, and those that would eat the machine; numbers of NumPy become plain ones."""
         plain: dict[str, object] = {}
         for name in ("kmeans", "heatmap_equivariance", "feature_equivariance", "descriptor_equivariance"):
             plain[name] = require_number(name, getattr(self, name))
-        for name in ("background", "information", "neighbour_information", "least_paint"):
+        for name in ("background", "information", "neighbour_information", "least_paint", "perceptual"):
+            plain[name] = require_number(name, getattr(self, name))
+        for name in ("image_information", "distinct", "contrast", "shift", "largest_gradient"):
             plain[name] = require_number(name, getattr(self, name))
         for name in (
             "reconstruction",
@@ -116,9 +153,10 @@ class TUSKOptions:
             "prototype_learning_rate",
             "inverse_temperature",
             "kmeans_inverse_temperature",
+            "contrast_temperature",
         ):
             plain[name] = require_number(name, getattr(self, name), open_low=True)
-        for name in ("count_momentum", "clustering_from", "decode_share"):
+        for name in ("count_momentum", "clustering_from", "decode_share", "jitter"):
             plain[name] = require_number(name, getattr(self, name), high=1.0)
         if not isinstance(self.recluster_at, tuple):
             raise TypeError(f"recluster_at: {self.recluster_at!r} was given; allowed is a tuple of numbers")
@@ -132,15 +170,23 @@ class TUSKOptions:
             ("recluster_scenes", 1, 20_000),
             ("prototype_steps", 0, 1000),
             ("over_prototype_steps", 0, 1000),
+            ("perceptual_size", 0, 4096),
+            ("view_size", 0, 4096),
             ("over_prototypes", 0, 300),  # they start from as many eigenvectors of a graph of thousands
         ):
             plain[name] = require_integer(name, getattr(self, name), low=low, high=high)
         plain["background_window"] = require_integer(
             "background_window", self.background_window, low=1, high=99, odd=True
         )
+        plain["zooms"] = _require_zooms(self.zooms)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         require_choice("warp", self.warp, tuple(WARPS))
+        require_choice("first_warp", self.first_warp, ("none", *WARPS))
+        require_choice("perceptual_preparation", self.perceptual_preparation, PREPARATIONS)
+        if not isinstance(self.prototype_gradient, bool):
+            raise TypeError(f"prototype_gradient: {self.prototype_gradient!r} was given; allowed are True and False")
+        self._refuse_what_does_not_go_together()
         require_choice("decoded_views", self.decoded_views, DECODED_VIEWS)
         require_choice("mixture_shares", self.mixture_shares, MIXTURE_SHARES)
         require_choice("information_sets", self.information_sets, INFORMATION_SETS)
@@ -159,7 +205,29 @@ class TUSKOptions:
                 f"perceptual_taps: none were given for {self.perceptual_network!r}; allowed are names of its layers"
             )
 
+    def _refuse_what_does_not_go_together(self) -> None:
+        if not self.view_size and (self.zooms != (1.0, 1.0) or self.shift or self.first_warp != "none"):
+            name = "zooms" if self.zooms != (1.0, 1.0) else "shift" if self.shift else "first_warp"
+            raise ValueError(f"{name}: {getattr(self, name)!r} was given without view_size; allowed is a size as well")
+        if self.prototype_gradient:
+            rivals = {"prototype_steps": 0, "over_prototypes": 0, "recluster_at": (), "clustering_from": 0.0}
+            for name, allowed in rivals.items():
+                if getattr(self, name) != allowed:
+                    raise ValueError(
+                        f"{name}: {getattr(self, name)!r} was given with prototype_gradient; allowed is {allowed!r}"
+                    )
+
     @property
     def compares_descriptors(self) -> bool:
         """Whether a term compares the descriptors of one keypoint in two views."""
-        return bool(self.descriptor_equivariance or self.information)
+        return bool(self.descriptor_equivariance or self.information or self.image_information or self.contrast)
+
+
+def _require_zooms(zooms: object) -> tuple[float, float]:
+    """A smallest and a largest half-width; lists, as JSON gives them, become tuples."""
+    if not isinstance(zooms, tuple | list) or len(zooms) != 2:
+        raise TypeError(f"zooms: {zooms!r} was given; allowed is a smallest and a largest value")
+    low, high = (require_number("zooms", value, open_low=True, high=2.0) for value in zooms)
+    if low > high:
+        raise ValueError(f"zooms: {zooms!r} was given; allowed is a smallest and a largest value")
+    return low, high

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from torch import Tensor
 
 from tusklite import losses
+from tusklite.losses.perceptual import FILE_ENDINGS, VGG16_TAPS
 from tusklite.methods.base import FrozenNetwork
 from tusklite.methods.tusk.model import TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
+from tusklite.places import data_folder
 
 ReconstructionLoss = Callable[[Tensor, Tensor], Tensor]
 
@@ -46,7 +49,25 @@ def reconstruction_loss(config: TUSKConfig, options: TUSKOptions) -> Reconstruct
     if name == "mean-squared-error":
         return lambda decoded, images: losses.mse_loss(decoded.sigmoid() if sigmoid else decoded, images)
 
-    network = FrozenNetwork(_perceptual_loss(config, options))
+    return _through(FrozenNetwork(_perceptual_loss(config, options, "l1")), sigmoid)
+
+
+def perceptual_term(config: TUSKConfig, options: TUSKOptions) -> ReconstructionLoss | None:
+    """The perceptual term that stands beside eq. 1: beyond the paper, None where it has no weight.
+
+    Each layer's distance is in units of the mean magnitude of the image's own features, and they are averaged.
+
+    Raises:
+        FileNotFoundError, ValueError: as `reconstruction_loss`.
+    """
+    if not options.perceptual:
+        return None
+    network = FrozenNetwork(_perceptual_loss(config, options, "relative-l1"))
+    return _through(network, config.decoder_output == "sigmoid")
+
+
+def _through(network: FrozenNetwork, sigmoid: bool) -> ReconstructionLoss:
+    """A distance through a frozen network, of what the decoder gives."""
 
     def perceptual(decoded: Tensor, images: Tensor) -> Tensor:
         return network.on(images.device)(decoded.sigmoid() if sigmoid else decoded, images)
@@ -54,7 +75,15 @@ def reconstruction_loss(config: TUSKConfig, options: TUSKOptions) -> Reconstruct
     return perceptual
 
 
-def _perceptual_loss(config: TUSKConfig, options: TUSKOptions) -> losses.PerceptualLoss:
+def _weights_file(given: str) -> str:
+    """A file as it was given, or else the one of that name in the folder of the data, if there is one."""
+    if Path(given).suffix in FILE_ENDINGS and not Path(given).is_file():
+        in_data = data_folder(None)[0] / given
+        return str(in_data) if in_data.is_file() else given
+    return given
+
+
+def _perceptual_loss(config: TUSKConfig, options: TUSKOptions, distance: str) -> losses.PerceptualLoss:
     """The frozen network that the options name; all that can be wrong with it is refused before a step is done."""
     if config.image_channels not in (1, 3):
         raise ValueError(
@@ -62,9 +91,18 @@ def _perceptual_loss(config: TUSKConfig, options: TUSKOptions) -> losses.Percept
             "allowed are 1 and 3"
         )
     network, taps = options.perceptual_network, options.perceptual_taps or None
-    weights = None if options.perceptual_weights == "random" else options.perceptual_weights
+    weights = None if options.perceptual_weights == "random" else _weights_file(options.perceptual_weights)
+    count = len(taps or VGG16_TAPS)
     try:
-        return losses.PerceptualLoss(network, taps, weights)
+        return losses.PerceptualLoss(
+            network,
+            taps,
+            weights,
+            options.perceptual_size or None,
+            layer_weights=(1 / count,) * count if distance == "relative-l1" else None,
+            distance=distance,
+            preparation=options.perceptual_preparation,
+        )
     except (FileNotFoundError, ValueError) as reason:
         raise type(reason)(
             f"perceptual_network: {network!r} was given with perceptual_taps {taps}, perceptual_weights "

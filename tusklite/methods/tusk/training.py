@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from tusklite import losses
 from tusklite.arguments import require_integer
 from tusklite.data.base import ImageSource
-from tusklite.geometry import WARPS, ThinPlateSpline, random_tps, warp_images
+from tusklite.geometry import ThinPlateSpline
 from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, step_generator, total_of
 from tusklite.methods.tusk.alarms import count_alarms
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
-from tusklite.methods.tusk.reconstruction import reconstruction_loss
+from tusklite.methods.tusk.reconstruction import perceptual_term, reconstruction_loss
 from tusklite.methods.tusk.training_descriptors import position_information, training_descriptors
+from tusklite.methods.tusk.views import draw_views
 from tusklite.ops.aggregation import alpha_blend
 from tusklite.ops.keypoints import Keypoints
 from tusklite.ops.partitions import choose_partition, group_means
@@ -44,7 +45,7 @@ class TwoViews(NamedTuple):
     """A batch of images and of their warped twins, encoded; N = 2 B.
 
     Attributes:
-        images: `(N, C, H, W)`, the B images first.
+        images: `(N, C, H, W)`, the B images first, as they are to be drawn again.
         warp: the B warps from the images to their twins.
         heatmap: `(N, 1, h, w)`.
         features: `(N, C, h, w)`.
@@ -125,6 +126,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
                 f"least_paint: {options.least_paint:g} was given with aggregation 'sum'; allowed is 0, or 'alpha'"
             )
         self.reconstruction_loss = reconstruction_loss(model.config, options)
+        self.perceptual_term = perceptual_term(model.config, options)
         channels = model.config.descriptor_channels
         count = options.over_prototypes
         self.over_prototypes = Prototypes(count, channels) if count else None
@@ -150,7 +152,12 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         return [self.model.encoder, self.model.heatmap_head, self.model.decoder]
 
     def optimizers(self) -> Optimizers:
-        """One Adam for encoder and decoder, one for the prototypes; made after the module is on its device."""
+        """One Adam for encoder and decoder, one for the prototypes; made after the module is on its device.
+
+        With `prototype_gradient` one for all of it.
+        """
+        if self.options.prototype_gradient:
+            return super().optimizers()
         sets = [self.model.prototypes, *([self.over_prototypes] if self.over_prototypes is not None else [])]
         prototypes = [parameter for each in sets for parameter in each.parameters()]
         theirs = {id(parameter) for parameter in prototypes}
@@ -208,10 +215,12 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         clustered = seen.clustered.detach()[seen.taking_part]
         if not len(clustered):  # nothing was painted: there is nothing to follow
             return {}
-        return self.prototype_steps(clustered, step, optimizers["prototypes"], generator)
+        return self.prototype_steps(clustered, step, optimizers.get("prototypes"), generator)
 
     def after_step(self, seen: Seen) -> dict[str, Tensor]:
         """Remember the descriptors, and count alarms (see `count_alarms`)."""
+        if self.options.prototype_gradient:
+            self.model.prototypes.project_to_sphere()
         self.remember(seen.clustered.detach()[seen.taking_part])
         # Not the mixture's weights: smoothed, they hide the dead. These are even until prototypes take part.
         shares = self.model.prototypes.weights if self._won is None else self._won / self._won.sum()
@@ -223,11 +232,10 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         Raises:
             NonFiniteLoss: the heatmap is NaN.
         """
-        batch, _, height, width = images.shape
-        warp = random_tps(batch, WARPS[self.options.warp], generator, device=images.device)
-        images = torch.cat([images, warp_images(images, warp.grid(height, width))])
+        batch = len(images)
+        images, seen, warp = draw_views(images, self.options, generator)
         with self.autocast(images.device):
-            heatmap, features = self.model.encode(images)
+            heatmap, features = self.model.encode(seen)
         heatmap, features = require_finite_maps("the heatmap is", heatmap.float()), features.float()
         points = self.model.detect(heatmap)
         if not self.options.compares_descriptors:
@@ -245,9 +253,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         return TwoViews(images, warp, heatmap, features, points, descriptors, compared)
 
     def prototype_steps(
-        self, descriptors: Tensor, step: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
+        self, descriptors: Tensor, step: int, optimizer: torch.optim.Optimizer | None, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Move each set of prototypes towards descriptors `(N, C)` by steps on eq. 2.
+        """Move each set of prototypes towards descriptors `(N, C)` by steps on eq. 2, if there is an optimiser of them.
 
         Returns:
             The last distance of each set, and as `unvisited_steps` for how many steps the loneliest prototype has won
@@ -265,7 +273,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
                 self._won = won
                 self.unvisited = torch.where(won > 0, 0, self.unvisited + 1)
                 scalars["unvisited_steps"] = self.unvisited.max()
-            for _ in range(steps):
+            for _ in range(steps if optimizer is not None else 0):
+                assert optimizer is not None
                 projections = losses.random_projections(
                     self.options.projections, descriptors.shape[1], generator, descriptors.device
                 )
@@ -285,6 +294,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         batch = len(views.images) // 2
         drawing = self.draw(views, step) if seen.drawing is None else seen.drawing
         terms = {"reconstruction": self.reconstruction_loss(drawing.decoded.float(), drawing.images)}
+        if self.perceptual_term is not None:
+            terms["perceptual"] = self.perceptual_term(drawing.decoded.float(), drawing.images)
         taking_part = seen.taking_part
         if options.heatmap_equivariance or options.feature_equivariance:
             grid = views.warp.grid(*views.heatmap.shape[2:])
@@ -324,7 +335,38 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
             neighbours = self.memory[(descriptors.detach() @ self.memory.T).argmax(dim=1)]
             found = views.keypoints.found.flatten() & taking_part
             terms["neighbour_information"] = self.information_term(sets, descriptors, neighbours, found)
+        return terms | self.terms_of_one_image(seen)
+
+    def terms_of_one_image(self, seen: Seen) -> dict[str, Tensor]:
+        """What keeps the keypoints of one image apart from each other: beyond the paper."""
+        options, views = self.options, seen.views
+        images, k = views.keypoints.score.shape
+        taking_part, partners = seen.taking_part.view(images, k), views.partners
+        terms = {}
+        if partners is not None and options.contrast:
+            terms["contrast"] = losses.keypoint_contrast_loss(
+                views.descriptors, partners.descriptors, partners.shown & taking_part, options.contrast_temperature
+            )
+        if not (options.image_information or options.distinct):
+            return terms
+        own = self.soft_assign(seen.clustered.view(images, k, -1))
+        if partners is not None and options.image_information:
+            elsewhere = self.soft_assign(self.model.clustering_space(partners.descriptors, partners.xy))
+            terms["image_information"] = losses.image_information_loss(own, elsewhere, partners.shown & taking_part)
+        if options.distinct:
+            present = (views.keypoints.found & taking_part).unsqueeze(-1)
+            terms["distinct"] = losses.distinct_loss(torch.where(present, own, 0))
         return terms
+
+    def soft_assign(self, clustered: Tensor, prototypes: Prototypes | None = None) -> Tensor:
+        """Soft assignments `(..., M)` of descriptors `(..., C)`, to the model's own prototypes where none are given."""
+        options, prototypes = self.options, self.model.prototypes if prototypes is None else prototypes
+        return prototypes.soft_assign(clustered, options.inverse_temperature, options.prototype_gradient)
+
+    @property
+    def largest_gradient(self) -> float:
+        """As the options say."""
+        return self.options.largest_gradient
 
     def reconstruction_term(self, views: TwoViews, step: int) -> Tensor:
         """Eq. 1 on the views that are drawn again."""
@@ -344,7 +386,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         background = self.model.background(images, views.features[chosen])
         if not self.options.least_paint:
             with self.autocast(images.device):
-                decoded = self.model.decode(xy, score, descriptors, size, background)
+                decoded = self.model.decode(xy, score, descriptors, size, background, images)
             return Drawing(images, decoded)
         with self.autocast(images.device):
             layers = self.model.layers(xy, score, descriptors, size)
@@ -355,12 +397,9 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
 
     def information_term(self, sets: list[Prototypes], first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Information between soft assignments of two descriptors `(N, C)` of one thing, summed over the sets."""
-        inverse_temperature = self.options.inverse_temperature
         return total_of(
             losses.mutual_information_loss(
-                prototypes.soft_assign(first, inverse_temperature),
-                prototypes.soft_assign(second, inverse_temperature),
-                mask,
+                self.soft_assign(first, prototypes), self.soft_assign(second, prototypes), mask
             )
             for prototypes in sets
         )
