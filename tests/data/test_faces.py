@@ -292,7 +292,7 @@ def test_crop_and_points_agree(
     ("change", "message"),
     [
         ({"split": "all"}, r"split: 'all' was given; allowed are 'train'"),
-        ({"source": "aflw"}, r"source: 'aflw' was given; allowed are 'mtfl', 'celeba', 'folder'"),
+        ({"source": "aflw"}, r"source: 'aflw' was given; allowed are 'mtfl', 'celeba', 'celeba-wild', 'folder'"),
         ({"image_size": 15}, r"image_size: 15 was given; allowed is an integer from 16 to 1024"),
         ({"points": "points.csv"}, r"points: 'points.csv' was given for source 'mtfl'; allowed is None"),
         ({"source": "folder"}, r"root: None was given for source 'folder'; allowed is a folder"),

@@ -47,7 +47,7 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
         FileNotFoundError: a file is not there; nothing is downloaded.
         ValueError: damaged annotations or lists, or a picture that they name and that is missing.
     """
-    lists = tuple(path for name in LISTS for path in _find_list(root, name))
+    lists = tuple(path for name in LISTS for path in find_list(root, name))
     found = {
         PICTURES: os.path.isdir(root / PICTURES),
         LANDMARKS: os.path.isfile(root / LANDMARKS),
@@ -73,12 +73,12 @@ def _read_celeba(
     """What `read_celeba` found; `files` is what it is known by: with another stamp it is read anew."""
     annotation = root / LANDMARKS
     content = read_bytes(annotation)
-    names, pixels = _parse_landmarks(content, annotation)
+    names, pixels = parse_landmarks(content, annotation)
     there = names_in(root / PICTURES)
     for name in names:
         if name not in there:
             raise ValueError(f"{annotation}: names {name}, which is not in {root / PICTURES}")
-    learn, test = (_rows_of_list(path, names) for path in lists)
+    learn, test = (rows_of_list(path, names) for path in lists)
     if np.intersect1d(learn, test).size:
         raise ValueError(f"{lists[1]}: a face is also in {LISTS[0]}; allowed are disjoint lists")
     labelled = np.isin(np.arange(len(names)), np.concatenate((learn, test)))
@@ -100,13 +100,13 @@ def _read_celeba(
     )
 
 
-def _find_list(root: Path, name: str) -> list[Path]:
+def find_list(root: Path, name: str) -> list[Path]:
     """The first file of that name, if there is one."""
     candidates = (root / folder / name for folder in LIST_FOLDERS)
     return [path for path in candidates if os.path.isfile(path)][:1]
 
 
-def _parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]:
+def parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]:
     """Names and pixel coordinates (N, 5, 2); the file begins with N and a line of column names."""
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
     wanted = [f"{name}_{axis}" for name in POINT_NAMES for axis in "xy"]
@@ -125,7 +125,7 @@ def _parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]
     return [row[0] for row in rows], pixels.reshape(-1, 5, 2)
 
 
-def _rows_of_list(path: Path, names: list[str]) -> np.ndarray:
+def rows_of_list(path: Path, names: list[str]) -> np.ndarray:
     """The rows of the faces that a list of MAFL names, in CelebA's order."""
     row_of = {name: row for row, name in enumerate(names)}
     listed = read_text(path).split()

@@ -21,7 +21,7 @@ class FaceSource:
     """All faces of one source and how they are split (made by `mtfl`, `celeba` and `face_folder`).
 
     Attributes:
-        name: "mtfl", "celeba" or "folder".
+        name: "mtfl", "celeba", "celeba-wild" or "folder".
         images: uint8 (N, 3, S, S), or the files where they are too many to hold.
         points: float32 (N, P, 2) in [-1, 1], NaN where a face is not labelled.
         labelled: bool (N,), which faces have points to be relied on.

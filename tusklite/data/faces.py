@@ -14,13 +14,14 @@ from torch.utils.data import get_worker_info
 from tusklite.arguments import require_choice, require_indices, require_integer
 from tusklite.data.base import ImageAlone, images_sha256
 from tusklite.data.celeba import read_celeba
+from tusklite.data.celeba_wild import read_celeba_wild
 from tusklite.data.digits import SPLITS
 from tusklite.data.face_folder import read_face_folder
 from tusklite.data.face_sources import FaceSource
 from tusklite.data.mtfl import read_mtfl
 from tusklite.places import data_folder
 
-SOURCES = ("mtfl", "celeba", "folder")
+SOURCES = ("mtfl", "celeba", "celeba-wild", "folder")
 
 
 class FaceBatch(NamedTuple):
@@ -56,11 +57,13 @@ class FaceLandmarks:
     y coordinates are wrong), validation 1,000 of the labelled ones, test the 2,995 faces of AFLW.
     "celeba": train is CelebA without MAFL's 1,000 test faces (MAFL's 19,000 training faces are the labelled ones),
     validation 1,000 of MAFL's training faces, test MAFL's test faces. Pictures stay in their files until asked for.
+    "celeba-wild": the same faces in their unaligned pictures, of which those stay where the face is at least 30% of the
+    picture; the lists are MAFL's too.
     "folder": your own; the splits are disjoint, and nothing is held out.
 
     Args:
         split: "train", "validation" or "test".
-        source: "mtfl", "celeba" or "folder" (see `load_faces`).
+        source: "mtfl", "celeba", "celeba-wild" or "folder" (see `load_faces`).
         root: folder to look in; by default $TUSKLITE_DATA, or else the user's cache folder. For "folder" the images'.
         image_size: S, height and width in pixels, 16 to 1,024.
         points: for "folder" the CSV file of the points; without it no face is labelled.
@@ -198,7 +201,8 @@ def load_faces(
 
     Args:
         source: "mtfl", looked for in mtfl, MTFL or directly under `root`; "celeba", in torchvision's layout under
-            `root`; or "folder", the jpg and png files in `root` and all folders below it.
+            `root`; "celeba-wild", unaligned, beside it; or "folder", the jpg and png files in `root` and all folders
+            below it.
         root: as for `FaceLandmarks`.
         image_size: height and width in pixels, 16 to 1,024.
         points: as for `FaceLandmarks`.
@@ -213,7 +217,7 @@ def load_faces(
         >>> load_faces("aflw")
         Traceback (most recent call last):
         ...
-        ValueError: source: 'aflw' was given; allowed are 'mtfl', 'celeba', 'folder'
+        ValueError: source: 'aflw' was given; allowed are 'mtfl', 'celeba', 'celeba-wild', 'folder'
     """
     return _read_faces(source, root, image_size, points).copy()
 
@@ -230,7 +234,7 @@ def _read_faces(
         return read_face_folder(_absolute(root), None if points is None else _absolute(points), image_size)
     if points is not None:
         raise ValueError(f"points: {points!r} was given for source {source!r}; allowed is None unless it is 'folder'")
-    read = {"mtfl": read_mtfl, "celeba": read_celeba}[source]
+    read = {"mtfl": read_mtfl, "celeba": read_celeba, "celeba-wild": read_celeba_wild}[source]
     return read(*data_folder(root), image_size)
 
 

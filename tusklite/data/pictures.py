@@ -128,6 +128,25 @@ def in_colour(stored: Any) -> Any:
     return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """The (width, height) of a stored picture, in pixels, read off the head of its file alone.
+
+    Raises:
+        ValueError: not a picture that Pillow can read; the message names it.
+        ImportError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as missing:
+        raise ImportError(f"{path}: pictures are read with Pillow; install it with `pip install pillow`") from missing
+
+    try:
+        with Image.open(path) as stored:
+            return stored.size
+    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
+        raise ValueError(f"{path}: not a picture that can be read, or damaged ({reason})") from reason
+
+
 def centre_square(width: int, height: int) -> tuple[int, int, int]:
     """Left edge, top edge and side, in pixels, of the largest centred square of a picture.
 
@@ -209,13 +228,15 @@ def shown_size(stored: Any) -> tuple[int, int]:
 
 
 class PictureFiles:
-    """Pictures of one folder that stay in their files until they are asked for, cropped and resized then.
+    """Pictures of one folder that stay in their files until they are asked for, made square and resized then.
 
     Args:
         folder: where they lie.
         names: N file names; kept as one array, which worker processes share and pickle better than a list of paths.
         image_size: height and width, S.
-        stored_size: the (width, height) that every file must have, in pixels; the points were read for it.
+        stored_size: the (width, height) that every file must have, in pixels, or an array `(N, 2)` of theirs; the
+            points were read for it.
+        crop: whether the largest centred square is cut out, or else the whole picture squeezed into one.
 
     Example:
         >>> files = PictureFiles(Path("faces"), ["a.jpg", "b.jpg"], image_size=80, stored_size=(178, 218))
@@ -224,10 +245,16 @@ class PictureFiles:
     """
 
     def __init__(
-        self, folder: Path, names: Sequence[str] | np.ndarray, image_size: int, stored_size: tuple[int, int]
+        self,
+        folder: Path,
+        names: Sequence[str] | np.ndarray,
+        image_size: int,
+        stored_size: tuple[int, int] | np.ndarray,
+        crop: bool = True,
     ) -> None:
         self.folder, self.names = folder, np.asarray(names, str)
-        self.image_size, self.stored_size = image_size, stored_size
+        self.image_size, self.crop = image_size, crop
+        self.stored_size = np.broadcast_to(np.asarray(stored_size, np.int64), (len(self.names), 2))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -238,7 +265,8 @@ class PictureFiles:
 
     def select(self, rows: Tensor) -> PictureFiles:
         """The pictures of `rows` (int64 (M,)), still in their files."""
-        return PictureFiles(self.folder, self.names[rows.numpy()], self.image_size, self.stored_size)
+        chosen = rows.numpy()
+        return PictureFiles(self.folder, self.names[chosen], self.image_size, self.stored_size[chosen], self.crop)
 
     def sha256_of_sizes(self) -> str:
         """The sha256 of a line for each file, in order: its name and its size in bytes.
@@ -259,8 +287,9 @@ class PictureFiles:
         squares = []
         for row in rows.tolist():
             path = self.path(row)
-            square, size = read_picture(path, str(path), self.image_size, crop=True)
-            if size != self.stored_size:
-                raise ValueError(f"{path}: {size} pixels (width, height); allowed is {self.stored_size}")
+            square, size = read_picture(path, str(path), self.image_size, self.crop)
+            stored: tuple[int, ...] = tuple(self.stored_size[row].tolist())
+            if size != stored:
+                raise ValueError(f"{path}: {size} pixels (width, height); allowed is {stored}")
             squares.append(square)
         return torch.from_numpy(np.stack(squares))

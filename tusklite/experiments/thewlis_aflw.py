@@ -41,7 +41,8 @@ class FaceCounts:
     """Which faces, and how the regressor that reads annotated points off the landmarks is fitted and scored.
 
     Attributes:
-        source: of the faces: "mtfl" or "celeba", or "folder" for your own (see `tusklite.data.FaceLandmarks`).
+        source: of the faces: "mtfl", "celeba" or "celeba-wild", or "folder" for your own (see
+            `tusklite.data.FaceLandmarks`).
         folder: for "folder" that of your pictures, from the current one on.
         points: for "folder" the CSV file of their points; where None, `points.csv` in the folder if there is one.
         score_on: "test", or "validation" to choose settings by: the regressor then leaves those faces out.
@@ -231,31 +232,8 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
     )
 
     def splits(self, preset: AnyPreset) -> FaceSplits:
-        """Training faces, and the unseen ones that the preset scores on.
-
-        Raises:
-            ValueError: none of your own pictures to learn from, or to score on, or points that no error can be told by.
-        """
-        device, data = choose_device(preset.schedule.device), preset.data
-        files = data.files()
-
-        def faces(split: str) -> FaceLandmarks:
-            return FaceLandmarks(split, data.source, files.get("root"), points=files.get("points"), device=device)
-
-        if data.source != "folder":
-            return FaceSplits(faces("train"), faces(data.score_on))
-        whole = load_faces(data.source, files["root"], points=files["points"])
-        sizes = {split: len(rows) for split, rows in whole.splits.items()}
-        if not sizes["train"] or not sizes[data.score_on]:
-            given = ", ".join(f"{size} {split}" for split, size in sizes.items())
-            raise ValueError(
-                f"folder: {data.folder} was given, with {given} pictures; allowed are "
-                f"some to train and some to score on ({data.score_on}): more pictures, or a column split in the table"
-            )
-        watched = faces("validation") if sizes["validation"] and data.score_on == "test" else None
-        splits = FaceSplits(faces("train"), faces(data.score_on), watched)
-        _require_apart(splits.unseen, data.points or "points.csv")
-        return splits
+        """As `face_splits`."""
+        return face_splits(preset)
 
     def method(self, preset: AnyPreset) -> ThewlisTraining:
         """An untrained detector with its optimisation."""
@@ -294,6 +272,34 @@ class ThewlisAFLW(Experiment[ThewlisTraining, FaceSplits]):
         faces = load_faces(preset.data.source, **files)
         learn, test = (f"{len(faces.splits[split]):,}" for split in ("train", "test"))
         return f"faces: {faces.name}, {learn} + {test}, from {faces.where}, sha256 {faces.sha256[:12]}…"
+
+
+def face_splits(preset: AnyPreset) -> FaceSplits:
+    """Training faces, and the unseen ones that the preset scores on.
+
+    Raises:
+        ValueError: none of your own pictures to learn from, or to score on, or points that no error can be told by.
+    """
+    device, data = choose_device(preset.schedule.device), preset.data
+    files = data.files()
+
+    def faces(split: str) -> FaceLandmarks:
+        return FaceLandmarks(split, data.source, files.get("root"), points=files.get("points"), device=device)
+
+    if data.source != "folder":
+        return FaceSplits(faces("train"), faces(data.score_on))
+    whole = load_faces(data.source, files["root"], points=files["points"])
+    sizes = {split: len(rows) for split, rows in whole.splits.items()}
+    if not sizes["train"] or not sizes[data.score_on]:
+        given = ", ".join(f"{size} {split}" for split, size in sizes.items())
+        raise ValueError(
+            f"folder: {data.folder} was given, with {given} pictures; allowed are "
+            f"some to train and some to score on ({data.score_on}): more pictures, or a column split in the table"
+        )
+    watched = faces("validation") if sizes["validation"] and data.score_on == "test" else None
+    splits = FaceSplits(faces("train"), faces(data.score_on), watched)
+    _require_apart(splits.unseen, data.points or "points.csv")
+    return splits
 
 
 def tells_an_error(splits: FaceSplits) -> bool:
