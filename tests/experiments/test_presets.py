@@ -75,6 +75,19 @@ OFF = {
     "candidate_window": 0,
     "decoded_views": "both",
     "least_paint": 0.0,
+    "heatmap_scale": 1.0,
+    "heatmap_shift": 0.0,
+    "decoder_input": "descriptor",
+    "splat_peak": False,
+    "appearance": 0,
+    "perceptual": 0.0,
+    "view_size": 0,
+    "jitter": 0.0,
+    "image_information": 0.0,
+    "distinct": 0.0,
+    "contrast": 0.0,
+    "prototype_gradient": False,
+    "largest_gradient": 0.0,
 }
 
 
@@ -127,7 +140,7 @@ def test_every_preset_of_mnist_hard_finds_nine_digits(name: str) -> None:
     assert preset.training.recluster_scenes <= preset.data.train_scenes
 
 
-@pytest.mark.parametrize("experiment", ["clevr6", "mnist-hard", "tetrominoes", "thewlis-aflw", "thewlis-digits"])
+@pytest.mark.parametrize("experiment", sorted(experiments()))
 def test_presets_are_frozen(experiment: str) -> None:
     preset = get_preset(experiment, "lite")
     for thing in (preset, preset.model, preset.training, preset.schedule, preset.data):
@@ -145,7 +158,7 @@ def test_overrides_reach_their_part_and_are_recorded_where_they_differ() -> None
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    known = "'clevr6', 'mnist-hard', 'tetrominoes', 'thewlis-aflw', 'thewlis-digits'"
+    known = "'clevr6', 'mnist-hard', 'tetrominoes', 'thewlis-aflw', 'thewlis-digits', 'tusk-aflw'"
     with pytest.raises(ValueError, match=rf"^experiment: 'mnist' was given; allowed are {known}$"):
         get_preset("mnist", "lite")
     with pytest.raises(

@@ -28,7 +28,7 @@ def mean_nearest(landmarks: Tensor) -> float:
     return float(nearest_landmark_distance(landmarks).mean()) if landmarks.shape[1] > 1 else 0.0
 
 
-def _eyes(faces: FaceLandmarks) -> tuple[int, int]:
+def eyes_of(faces: FaceLandmarks) -> tuple[int, int]:
     """Which of the points are the eyes.
 
     Raises:
@@ -52,6 +52,8 @@ def regress_faces(
     few_label_views: int,
     few_label_draws: int,
     seed: int,
+    few_label_ridge: float | None = None,
+    origin: float = 0.0,
 ) -> tuple[dict[str, float], LandmarkRegressor]:
     """Inter-ocular error on unseen faces of a linear regressor that was fitted on labelled training faces.
 
@@ -65,6 +67,8 @@ def regress_faces(
         few_label_views: views of each of the few, where few are labelled.
         few_label_draws: how often the error with few labelled faces is measured, each time with other ones.
         seed: of the views, and of which few are chosen.
+        few_label_ridge: of the regressor with few labels; the same where None.
+        origin: what `in_views` and `found` have added to coordinates in [-1, 1]: without a bias, it matters.
 
     Returns:
         The errors in percent (`nme_percent` with all labels, `nme_percent_20_labels` and so on with few), how many
@@ -73,20 +77,22 @@ def regress_faces(
     """
     generator = torch.Generator().manual_seed(seed)
     scored = unseen.labelled.nonzero().flatten().cpu()
-    found, truth = found[scored], unseen.points[scored].cpu()
-    left, right = _eyes(unseen)
+    found, truth = found[scored], unseen.points[scored].cpu() + origin
+    left, right = eyes_of(unseen)
 
-    def error(landmarks: Tensor, points: Tensor) -> tuple[float, LandmarkRegressor]:
+    few_label_ridge = ridge if few_label_ridge is None else few_label_ridge
+
+    def error(landmarks: Tensor, points: Tensor, ridge: float) -> tuple[float, LandmarkRegressor]:
         regressor = LandmarkRegressor(ridge).fit(landmarks, points)
         return 100 * float(normalized_mean_error(regressor.predict(found), truth, left, right)), regressor
 
-    nme, regressor = error(*in_views(rows.repeat(regressor_views), generator))
+    nme, regressor = error(*in_views(rows.repeat(regressor_views), generator), ridge)
     metrics = {"landmarks": found.shape[1], "nme_percent": round(nme, 3)}
     for count in FEW_LABELS:
         errors = []
         for _ in range(few_label_draws):
             chosen = rows[torch.randperm(len(rows), generator=generator)[:count]]
-            errors.append(error(*in_views(chosen.repeat(few_label_views), generator))[0])
+            errors.append(error(*in_views(chosen.repeat(few_label_views), generator), few_label_ridge)[0])
         metrics[f"nme_percent_{count}_labels"] = round(sum(errors) / len(errors), 3)
     metrics["nearest"] = round(mean_nearest(found), 4)
     metrics["spread"] = round(float(landmark_spread(found)), 4)
@@ -101,7 +107,7 @@ def held_out_error(in_views: ViewsOfFaces, faces: FaceLandmarks, ridge: float) -
     known = in_views(rows, generator)
     found, truth = in_views(held_out, generator)
     predicted = LandmarkRegressor(ridge).fit(*known).predict(found)
-    nme = normalized_mean_error(predicted, truth, *_eyes(faces))
+    nme = normalized_mean_error(predicted, truth, *eyes_of(faces))
     figures: dict[str, Any] = {
         "nme_percent": 100 * nme,
         "nearest": mean_nearest(found),
