@@ -93,12 +93,21 @@ def spots(size: int, eyes: np.ndarray, width: float = 12.0) -> np.ndarray:
     return np.uint8(255 * np.stack([*light, 0 * light[0]], axis=-1))
 
 
+# Nose and corners of the mouth, from the middle between eyes that are 20 pixels apart.
+BELOW = np.array([[0, 8], [-6, 16], [6, 16]])
+
+
 def draw_faces(root: Path) -> None:
-    chance, lines = np.random.default_rng(0), ["file,left_x,left_y,right_x,right_y,split"]
+    """Two eyes that keep together, anywhere about the middle; of the other three parts nothing shows."""
+    names = ("left", "right", "nose", "left_mouth", "right_mouth")
+    chance, lines = (
+        np.random.default_rng(0),
+        [",".join(["file", *(f"{n}_{axis}" for n in names for axis in "xy"), "split"])],
+    )
     for number in range(50):
-        eyes = np.array([[24, 34], [54, 38]]) + chance.uniform(-5, 5, (2, 2))
+        eyes = np.array([[30, 36], [50, 39]]) + chance.uniform(-8, 8, (1, 2)) + chance.uniform(-1, 1, (2, 2))
         Image.fromarray(spots(80, eyes)).save(root / f"{number:02}.png")
-        places = [f"{value:.3f}" for value in eyes.ravel()]
+        places = [f"{value:.3f}" for value in np.concatenate([eyes, eyes.mean(axis=0) + BELOW]).ravel()]
         lines.append(",".join([f"{number:02}.png", *places, "train" if number < 30 else "test"]))
     (root / "points.csv").write_text("\n".join(lines) + "\n")
 
@@ -172,11 +181,11 @@ def test_a_finder_is_read_without_error_and_one_that_does_not_look_as_the_mean_f
         assert details["nme_percent_by_keypoints"].keys() == {"1", "2", "4"}
         assert details["nme_percent_by_keypoints"]["2"] == pytest.approx(metrics["nme_percent"])
     (good, alive), (bad, dead) = results["Finder"], results["Still"]
-    assert good["nme_percent"] < 4
+    assert good["nme_percent"] < 6
     assert bad["nme_percent"] > 4 * good["nme_percent"]
     # From another origin the same keypoints are read as well, since none is missing.
-    assert good["nme_percent_corner"] < 6
-    assert good["nme_percent_middle"] < 6
+    assert good["nme_percent_corner"] < 8
+    assert good["nme_percent_middle"] < 8
     assert alive["movement"] > 0.02
     assert alive["spread"] > 0.05
     assert (dead["movement"], dead["spread"], dead["prototypes_used"]) == (0.0, 0.0, 2)
@@ -198,14 +207,15 @@ def test_the_first_views_are_kept_with_twice_the_keypoints(splits: FaceSplits) -
 
 def test_tiles_are_at_one_scale_with_their_eyes_where_they_are_said_to_be(splits: FaceSplits) -> None:
     tiles = face_tiles(splits.train, torch.arange(30), seeded())
+    assert tiles.parts.shape == (30, 1, 5, 2)
     distance = (tiles.parts[:, 0, 0] - tiles.parts[:, 0, 1]).norm(dim=-1)
     assert float(distance.median()) == pytest.approx(24.0, abs=0.5)
     points = see(detector_of(Finder()), tiles)
     for found, parts in zip(points, tiles.parts, strict=True):
         ordered = found.xy[found.prototype.argsort()]
-        assert (ordered - parts[0]).norm(dim=-1).max() < 1.5
+        assert (ordered - parts[0, :2]).norm(dim=-1).max() < 1.5
     middles = tiles.parts.mean(dim=(1, 2))
-    assert (middles - 40).abs().max() < 0.3 * 40 + 12
+    assert (middles - 40).abs().max() < 0.3 * 40 + 24
     assert middles.std(dim=0).min() > 4  # moved off the middle
 
 
@@ -231,7 +241,7 @@ def test_recall_holds_for_one_map_of_all_and_falls_for_a_channel_a_keypoint(spli
     channels = mosaic_scores(Means(), splits.train, splits.unseen, pictures=5)
     for faces in (1, 2, 3, 4):
         assert several[f"recall_{faces}"] > 95
-        assert several[f"recall_{faces}_bare"] > 95
+        assert several[f"recall_{faces}_bare"] == pytest.approx(40, abs=3)  # the eyes, two of five parts
         assert several[f"faces_{faces}"] > 90
         assert several[f"faces_precision_{faces}"] > 90
     assert channels["recall_1"] > 95
@@ -264,8 +274,9 @@ def photograph(side: int, apart: float, seed: int) -> FacesPhotograph:
         left = side * np.array(corner) + chance.uniform(0, 4, 2)
         right = left + np.array([apart, 0.0])
         image = np.maximum(image, spots(side, np.array([left, right]), 12 * (apart / 24) ** 2))
-        points = np.tile((left + right) / 2, (68, 1))
+        points = np.zeros((68, 2))
         points[36:42], points[42:48] = left, right
+        points[[30, 48, 54]] = (left + right) / 2 + BELOW * apart / 20
         faces.append(points)
     return FacesPhotograph(
         f"{seed}.png", torch.from_numpy(image).permute(2, 0, 1), torch.tensor(np.array(faces)).float()
@@ -281,13 +292,15 @@ def test_the_scale_of_a_photograph_is_chosen_without_truth(splits: FaceSplits) -
     assert scores["chosen"]["faces"] == scores["told"]["faces"] == scores["200"]["faces"] == 100
     assert scores["512"]["faces"] < 60
     assert scores["chosen"].keys() == {"recall", "bare", "precision", "faces", "faces_precision"}
-    assert scores["chosen"]["bare"] >= 40  # the two eyes of five parts
+    assert scores["chosen"]["bare"] == 40.0  # the two eyes of five parts
+    assert scores["chosen"]["recall"] > 75
 
 
 # --- the experiment ----------------------------------------------------------------------------------------
 
 
-def test_the_small_preset_trains_and_is_scored(folder: Path, tmp_path: Path) -> None:
+def test_the_small_preset_trains_and_is_scored(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUSKLITE_DATA", str(tmp_path / "none"))  # no photographs
     preset = get_preset(
         "tusk-aflw", "ci", source="folder", folder=str(folder), steps=4, batch=2, evaluate_every=4, device="cpu"
     )

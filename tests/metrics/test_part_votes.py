@@ -91,6 +91,8 @@ def test_two_keypoints_of_one_kind_are_no_more_than_one() -> None:
     single, double = vote_for_things(one, offsets), vote_for_things(twice, offsets)
     torch.testing.assert_close(single.support, double.support, atol=0.1, rtol=0)
     assert len(double.middle) == 1
+    alone = Points(torch.full((1, 2), 50.0), torch.zeros(1, dtype=torch.int64), torch.ones(1).bool())
+    assert not len(vote_for_things(alone, replace(offsets, support=1.0)).middle)  # one voice is no agreement
     many_of_one = Points(torch.full((9, 2), 50.0), torch.zeros(9, dtype=torch.int64), torch.ones(9).bool())
     assert not len(vote_for_things(many_of_one, offsets).middle)
 

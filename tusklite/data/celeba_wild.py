@@ -150,6 +150,9 @@ def parse_boxes(content: bytes, path: Path, names: list[str]) -> np.ndarray:
         boxes = np.array([row[1:] for row in rows], float)
     except ValueError as reason:
         raise ValueError(f"{path}: {reason}; allowed are a name and 4 numbers a face") from reason
-    for row in np.flatnonzero(~(boxes[:, 2:] > 0).all(axis=1)).tolist():
-        raise ValueError(f"{path}: the box of {names[row]} has no area; allowed are a width and a height above 0")
+    flat = ~(boxes[:, 2:] > 0).all(axis=1)
+    if flat.any():
+        raise ValueError(
+            f"{path}: the box of {names[int(flat.argmax())]} has no area; allowed are a width and a height above 0"
+        )
     return boxes

@@ -97,7 +97,7 @@ def faces_in_views(
 
 
 class ViewedFaces:
-    """What `regress_faces` asks for views: tables of the K strongest keypoints, and points from the same origin.
+    """What `regression_errors` asks for views: tables of the K strongest keypoints, and points from the same origin.
 
     The first views that it is asked for are kept with twice the keypoints, so that the error by number of keypoints
     read needs no second look.

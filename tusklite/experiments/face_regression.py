@@ -42,6 +42,27 @@ def eyes_of(faces: FaceLandmarks) -> tuple[int, int]:
 
 
 def regress_faces(
+    in_views: ViewsOfFaces, found: Tensor, unseen: FaceLandmarks, rows: Tensor, **how: Any
+) -> tuple[dict[str, float], LandmarkRegressor]:
+    """`regression_errors` of landmarks of which each image has all, and signs of their collapse.
+
+    Args:
+        in_views, found, unseen, rows: as there.
+        how: all else, as there.
+
+    Returns:
+        The errors in percent, how many landmarks there are, how far they keep apart and stray (`nearest`, `spread`, in
+        half image widths); and the regressor.
+    """
+    errors, regressor = regression_errors(in_views, found, unseen, rows, **how)
+    scored = found[unseen.labelled.nonzero().flatten().cpu()]
+    metrics = {"landmarks": found.shape[1], **errors}
+    metrics["nearest"] = round(mean_nearest(scored), 4)
+    metrics["spread"] = round(float(landmark_spread(scored)), 4)
+    return metrics, regressor
+
+
+def regression_errors(
     in_views: ViewsOfFaces,
     found: Tensor,
     unseen: FaceLandmarks,
@@ -71,15 +92,13 @@ def regress_faces(
         origin: what `in_views` and `found` have added to coordinates in [-1, 1]: without a bias, it matters.
 
     Returns:
-        The errors in percent (`nme_percent` with all labels, `nme_percent_20_labels` and so on with few), how many
-        landmarks there are, how far they keep apart and stray (`nearest`, `spread`, in half image widths); and the
+        The errors in percent (`nme_percent` with all labels, `nme_percent_20_labels` and so on with few), and the
         regressor.
     """
     generator = torch.Generator().manual_seed(seed)
     scored = unseen.labelled.nonzero().flatten().cpu()
     found, truth = found[scored], unseen.points[scored].cpu() + origin
     left, right = eyes_of(unseen)
-
     few_label_ridge = ridge if few_label_ridge is None else few_label_ridge
 
     def error(landmarks: Tensor, points: Tensor, ridge: float) -> tuple[float, LandmarkRegressor]:
@@ -87,15 +106,13 @@ def regress_faces(
         return 100 * float(normalized_mean_error(regressor.predict(found), truth, left, right)), regressor
 
     nme, regressor = error(*in_views(rows.repeat(regressor_views), generator), ridge)
-    metrics = {"landmarks": found.shape[1], "nme_percent": round(nme, 3)}
+    metrics = {"nme_percent": round(nme, 3)}
     for count in FEW_LABELS:
         errors = []
         for _ in range(few_label_draws):
             chosen = rows[torch.randperm(len(rows), generator=generator)[:count]]
             errors.append(error(*in_views(chosen.repeat(few_label_views), generator), few_label_ridge)[0])
         metrics[f"nme_percent_{count}_labels"] = round(sum(errors) / len(errors), 3)
-    metrics["nearest"] = round(mean_nearest(found), 4)
-    metrics["spread"] = round(float(landmark_spread(found)), 4)
     return metrics, regressor
 
 

@@ -24,7 +24,7 @@ from tusklite.experiments.face_mosaics import (
     photograph_scores,
     prototypes_of,
 )
-from tusklite.experiments.face_regression import eyes_of, labelled_rows, regress_faces
+from tusklite.experiments.face_regression import eyes_of, labelled_rows, regression_errors
 from tusklite.experiments.thewlis_aflw import FaceCounts, FaceSplits, face_splits, tells_an_error
 from tusklite.methods.base import new_method
 from tusklite.methods.tusk.model import TUSK, TUSKConfig
@@ -349,7 +349,7 @@ def read_faces(
     """
     data, k = preset.data, model.config.keypoints
     views = ViewedFaces(model, splits.train, preset.training, data.origin)
-    errors, _ = regress_faces(
+    metrics, _ = regression_errors(
         views,
         views.table(found.strongest(k)),
         splits.unseen,
@@ -362,7 +362,6 @@ def read_faces(
         few_label_ridge=data.few_label_ridge,
         origin=ORIGINS[data.origin],
     )
-    metrics = {name: value for name, value in errors.items() if name.startswith("nme_percent")}
     assert views.first is not None
     known, points = views.first
 

@@ -21,6 +21,7 @@ RADIUS = 0.2  # a part is found within so many units of its place; the unit of a
 FEWEST = 10  # keypoints that a prototype must have, to be believed
 COMMON = 0.02  # and in what share of the pictures
 AGREE = 0.25  # votes of one thing lie within so many units of each other
+VOICES = 2  # so many kinds of keypoint have to agree, however well each of them is trusted
 SAME = 0.5  # the middle of a thing is found within so many units
 
 
@@ -179,7 +180,7 @@ def vote_for_things(points: Points, offsets: PartOffsets, least: float = 0.5, mo
     """Find whole things in one picture: where the votes of keypoints for the middle of a thing agree.
 
     Again and again the place is taken that most trust leads to, each prototype counting once, until less is left than
-    a share of what a single thing has. Keypoints within the agreement are used up by it.
+    a share of what a single thing has, or one kind alone says so. Keypoints within the agreement are used up by it.
 
     Args:
         points: of one picture, `(K, 2)` in pixels.
@@ -211,7 +212,8 @@ def vote_for_things(points: Points, offsets: PartOffsets, least: float = 0.5, mo
     while len(middles) < most:
         # Of each prototype the best that agrees: two keypoints of one kind are no more than one.
         agreeing = (near.unsqueeze(-1) * left.view(1, -1, 1) * kinds.unsqueeze(0)).amax(dim=1)  # (K, M)
-        support = agreeing.sum(dim=1) * (left > 0)
+        agreed = (left > 0) & ((agreeing > 0).sum(dim=1) >= VOICES)
+        support = agreeing.sum(dim=1) * agreed
         best = int(support.argmax())
         if not float(support[best]) >= threshold:
             break
