@@ -32,7 +32,6 @@ def squares() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_corners_of_a_rectangle_are_found() -> None:
-    pytest.importorskip("skimage")
     images, corners = squares()
     points = find_starting_points(images, "shi-tomasi", count=4)
     assert points.found.all()
@@ -44,7 +43,6 @@ def test_corners_of_a_rectangle_are_found() -> None:
 
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_points_are_apart_inside_and_strongest_first(detector) -> None:
-    pytest.importorskip("skimage")
     images = Puppets("test", 4).scenes(range(4)).image
     many = find_starting_points(images, detector, 40, (1.0, 1.3, 1.6), size=96, distance=0.1)
     assert (many.xy.abs() <= 0.97).all()
@@ -60,14 +58,12 @@ def test_points_are_apart_inside_and_strongest_first(detector) -> None:
 
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_an_empty_image_has_no_points(detector) -> None:
-    pytest.importorskip("skimage")
     assert not find_starting_points(torch.full((1, 1, 32, 32), 0.5), detector).found.any()
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_points_come_back_under_a_known_warp_and_hit_joints(detector) -> None:
     """Both above their controls; the warp turns by a sixth of a right angle and enlarges."""
-    pytest.importorskip("skimage")
     scenes = Puppets("test", 12).scenes(range(12), with_truth=True)
     angle, zoom = math.radians(15), 0.9
     turn = zoom * torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
