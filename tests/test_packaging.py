@@ -35,11 +35,10 @@ PACKAGE = sorted((ROOT / "tusklite").rglob("*.py"))
 
 LIBRARY = [path for path in PACKAGE if "course" not in path.parts]
 
-# What the extra [course] brings, and what the library imports inside the functions that need it.
+# What the extras [course] and [sweep] bring, and what the library imports inside the functions that need it.
 LESSONS_ALONE = {"matplotlib", "papermill", "ipywidgets", "IPython", "nbconvert", "nbformat"}
-SWEEPS_ALONE = {"dask", "dask_jobqueue", "distributed", "fsspec", "psutil", "rich", "yaml"}
 LATER_PACKAGES = LESSONS_ALONE | {"sklearn", "pandas", "torchvision", "mlxtend", "av", "pycocotools"}
-LATER_PACKAGES |= SWEEPS_ALONE - {"fsspec", "yaml"}
+LATER_PACKAGES |= {"dask", "dask_jobqueue", "distributed"}
 
 
 def python(code: str) -> str:
