@@ -131,7 +131,7 @@ def test_a_lesson_is_swept_like_an_experiment(here: Path, capsys: pytest.Capture
     assert main(["sweep", str(path)]) == 1
     said = capsys.readouterr()
     assert "| 4 | 1 |" in said.out
-    assert "tiny-ci-side-3-seed0 failed: cell 2 of tiny.ipynb failed (ZeroDivisionError: division by zero)" in said.err
+    assert "tiny-ci-side-3-seed0 failed: cell 3 of tiny.ipynb failed (ZeroDivisionError: division by zero)" in said.err
     executed = nbformat.read(here / "runs" / "sweep-lessons" / "tiny-ci-side-4-seed0" / "tiny.ipynb", as_version=4)
     assert executed.cells[-1].outputs[0].text == "ci 0 4 1.0\n"
 
