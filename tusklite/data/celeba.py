@@ -47,20 +47,15 @@ def read_celeba(root: Path, place: str, image_size: int) -> FaceSource:
         FileNotFoundError: a file is not there; nothing is downloaded.
         ValueError: damaged annotations or lists, or a picture that they name and that is missing.
     """
-    lists = tuple(path for name in LISTS for path in find_list(root, name))
-    found = {
-        PICTURES: os.path.isdir(root / PICTURES),
-        LANDMARKS: os.path.isfile(root / LANDMARKS),
-        **{name: name in {path.name for path in lists} for name in LISTS},
-    }
-    missing = [name for name, there in found.items() if not there]
+    lists = find_lists(root)
+    missing = missing_celeba(root)
     if missing:
         raise FileNotFoundError(
             f"source: 'celeba' was given, but {place}, {root}, lacks {', '.join(missing)}. Get img_align_celeba.zip "
             "and the annotations from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (for research) or with "
             "torchvision.datasets.CelebA(root, download=True), and MAFL's lists, training.txt and testing.txt, from "
             "https://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html, put in celeba_lists as mafl_training.txt and "
-            "mafl_testing.txt"
+            "mafl_testing.txt; `python -m tusklite data get celeba-lists` fetches the lists"
         )
     files = stamps([root / LANDMARKS, root / PICTURES, *lists])
     return _read_celeba(root, lists, files, place, image_size)
@@ -104,6 +99,18 @@ def find_list(root: Path, name: str) -> list[Path]:
     """The first file of that name, if there is one."""
     candidates = (root / folder / name for folder in LIST_FOLDERS)
     return [path for path in candidates if os.path.isfile(path)][:1]
+
+
+def find_lists(root: Path) -> tuple[Path, ...]:
+    """MAFL's lists, as far as they are under `root`: of each the first that is found."""
+    return tuple(path for name in LISTS for path in find_list(root, name))
+
+
+def missing_celeba(root: Path) -> list[str]:
+    """What `root` lacks of CelebA and of MAFL's lists."""
+    lists = {path.name for path in find_lists(root)}
+    there = {PICTURES: os.path.isdir(root / PICTURES), LANDMARKS: os.path.isfile(root / LANDMARKS)}
+    return [name for name, found in (there | {name: name in lists for name in LISTS}).items() if not found]
 
 
 def parse_landmarks(content: bytes, path: Path) -> tuple[list[str], np.ndarray]:

@@ -52,20 +52,29 @@ def read_mtfl(root: Path, place: str, image_size: int) -> FaceSource:
         FileNotFoundError: neither is there.
         ValueError: damaged or incomplete files.
     """
-    for layout in LAYOUTS:
-        folder = root / layout
-        if all(os.path.isfile(folder / name) for name in LISTS):
-            pictures = [path for part in SIDES for path in files_below(folder / part, PICTURE_SUFFIXES).values()]
-            files = [*(folder / name for name in LISTS), *pictures]
-            return _read_published_mtfl(folder, stamps(files), place, image_size)
-        if all(os.path.isfile(folder / name) for name in PACKED):
-            return _read_packed_mtfl(folder, stamps(folder / name for name in PACKED), place, image_size)
+    found = find_mtfl(root)
+    if found is not None:
+        folder, names = found
+        files = [folder / name for name in names]
+        if names == PACKED:
+            return _read_packed_mtfl(folder, stamps(files), place, image_size)
+        files += [path for part in SIDES for path in files_below(folder / part, PICTURE_SUFFIXES).values()]
+        return _read_published_mtfl(folder, stamps(files), place, image_size)
     raise FileNotFoundError(
         f"source: 'mtfl' was given, but {place}, {root}, does not hold it. Get MTFL.zip from "
         "http://mmlab.ie.cuhk.edu.hk/projects/TCDCN.html (for research) and unpack it there, in mtfl, MTFL or "
         f"directly: lfw_5590, net_7876, AFLW, {', '.join(LISTS)}; or put a packed copy there: "
-        f"{', '.join(PACKED)}"
+        f"{', '.join(PACKED)}; or let `python -m tusklite data get faces` fetch it"
     )
+
+
+def find_mtfl(root: Path) -> tuple[Path, tuple[str, ...]] | None:
+    """The first folder under `root` that holds MTFL, and which files tell: those published, or those packed."""
+    for layout in LAYOUTS:
+        for names in (LISTS, PACKED):
+            if all(os.path.isfile(root / layout / name) for name in names):
+                return root / layout, names
+    return None
 
 
 @functools.lru_cache(maxsize=2)

@@ -253,14 +253,23 @@ def _require_splits(splits: object) -> list[int]:
 def _published(name: str, root: str | os.PathLike[str] | None) -> Path:
     """The published file of a data set."""
     folder, place = data_folder(root)
-    layouts, file = (name, f"multi-object-datasets/{name}", "."), f"{name}_train.tfrecords"
-    for layout in layouts:
-        if os.path.isfile(folder / layout / file):
-            return folder / layout / file
-    raise FileNotFoundError(
-        f"root: no {file} in {place}, {folder}; it is looked for in {', '.join(layouts[:-1])} and directly. "
-        f"Get it from {ADDRESS}"
-    )
+    found = find_records(folder, name)
+    if found is None:
+        raise FileNotFoundError(
+            f"root: no {name}_train.tfrecords in {place}, {folder}; it is looked for in "
+            f"{', '.join(_layouts(name)[:-1])} and directly. Get it from {ADDRESS}"
+        )
+    return found
+
+
+def find_records(folder: Path, name: str) -> Path | None:
+    """The published file of a data set, where it is in `folder`."""
+    paths = [folder / layout / f"{name}_train.tfrecords" for layout in _layouts(name)]
+    return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def _layouts(name: str) -> tuple[str, ...]:
+    return (name, f"multi-object-datasets/{name}", ".")
 
 
 def _tetrominoes_scene(record: Arrays) -> RecordScene:
