@@ -41,7 +41,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab run test test-quick test-oldest lint types outputs notebooks bench record record-gpu departures \
-	results equations bootstrap mutants lock clean
+	results equations teach bootstrap mutants lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -97,6 +97,9 @@ results: setup  ## write the tables of recorded results into README.md
 
 equations: setup  ## write the index of equations again, from the docstrings
 	$(VENV) site/equations.py
+
+teach: setup  ## write the pages for teaching again, from the lessons and site/teach
+	$(VENV) site/teaching.py
 
 bootstrap: setup  ## write the first cell of every lesson again, with the address in pyproject.toml
 	$(VENV) site/bootstrap.py

@@ -31,7 +31,7 @@ def test_every_target_says_what_it_does():
     assert set(TARGETS) == set(phony.replace("\\", " ").split())
     assert set(TARGETS) >= {
         *("setup", "lab", "run", "test", "test-quick", "test-oldest", "lint", "types", "outputs", "bench", "record"),
-        *("record-gpu", "departures", "results", "equations", "bootstrap", "mutants", "lock", "clean"),
+        *("record-gpu", "departures", "results", "equations", "teach", "bootstrap", "mutants", "lock", "clean"),
     }
 
 

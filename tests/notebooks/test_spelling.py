@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KNOWN = Path(__file__).with_name("words.txt")
 LESSONS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")]
+PAGES += sorted((ROOT / "site" / "teach").rglob("*.md"))
 # What is not prose: code in backquotes and fences, formulas, addresses, HTML.
 NOT_PROSE = re.compile(r"```.*?```|``.*?``|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|https?://\S+|\]\([^)]*\)|<[^>]+>", re.DOTALL)
 
