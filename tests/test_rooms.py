@@ -102,7 +102,6 @@ KEPT = {
     "compose": "what a warp of a warped image is; two lessons need it, so it is in no lesson's room",
     "ChannelwiseTraining": "a published method like the others, of which no experiment is made",
     "load_pretrained": "how whoever installs the package gets its trained models",
-    "normalized_mutual_information": "a metric of published tables",
     "read_results": "how whoever installs the package reads the recorded results",
 }
 CITATION = re.compile(r"\(([A-Z][^()]*; )?[A-Z][^()]* (19|20)\d\d[,)]")

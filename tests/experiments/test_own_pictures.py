@@ -153,7 +153,11 @@ def test_the_table_is_the_one_in_the_folder_or_the_one_that_is_named(folder: Pat
         ({"folder": "x"}, ValueError, "folder: 'x' was given for source 'mtfl'; allowed is None unless it is 'folder'"),
         ({"points": "x.csv"}, ValueError, "points: 'x.csv' was given for source 'mtfl'; allowed is None unless"),
         ({"source": "folder", "folder": 3}, TypeError, "data.folder: 3 was given; allowed is a word or None"),
-        ({"source": "folders"}, ValueError, "source: 'folders' was given; allowed are 'mtfl', 'celeba', 'folder'"),
+        (
+            {"source": "folders"},
+            ValueError,
+            "source: 'folders' was given; allowed are 'mtfl', 'celeba', 'celeba-wild', 'folder'",
+        ),
     ],
 )
 def test_what_is_missing_or_too_much_is_refused_by_name(

@@ -50,7 +50,7 @@ def test_the_variable_names_files_and_folders(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "more").mkdir()
     toys(tmp_path / "more", "two", "three")
     monkeypatch.setenv("TUSKLITE_EXPERIMENTS", os.pathsep.join([str(one), "", str(tmp_path / "more")]))
-    assert sorted(experiments()) == [*OURS[:2], "one", *OURS[2:], "three", "two"]
+    assert sorted(experiments()) == sorted([*OURS, "one", "three", "two"])
     assert get_preset("three", "ci").experiment == "three"
     assert load_experiments(one) == ["one"]  # which runs it no second time
 

@@ -81,6 +81,25 @@ CASES: dict[str, tuple[Callable[..., Tensor], Arguments]] = {
         lambda first, second: losses.mutual_information_loss(first, second, MASK.to(second.device)),
         {"first": normal(30, 5).softmax(1), "second": (4 * normal(30, 5, seed=1)).softmax(1)},
     ),
+    "image_information": (
+        lambda first, second: losses.image_information_loss(first, second, MASK.view(5, 6).to(second.device)),
+        {"first": normal(5, 6, 4).softmax(2), "second": (4 * normal(5, 6, 4, seed=1)).softmax(2)},
+    ),
+    "distinct": (losses.distinct_loss, {"assignment": (2 * normal(5, 6, 4)).softmax(2)}),
+    "keypoint_contrast": (
+        lambda descriptors, partners: losses.keypoint_contrast_loss(
+            descriptors, partners, MASK.view(5, 6).to(partners.device)
+        ),
+        {name: F.normalize(normal(5, 6, 8, seed=seed), dim=2) for seed, name in enumerate(("descriptors", "partners"))},
+    ),
+    "contrastive": (
+        lambda descriptors: losses.contrastive_loss(descriptors, torch.arange(30, device=descriptors.device) % 4),
+        {"descriptors": CLOUDS["descriptors"]},
+    ),
+    "assigned_map": (
+        lambda maps, targets: losses.assigned_map_loss(maps, targets, torch.eye(2, 3).bool().to(maps.device), 10.0),
+        {"maps": normal(2, 3, 5, 6), "targets": normal(2, 3, 5, 6, seed=1).sigmoid()},
+    ),
     "mse": (losses.mse_loss, PICTURES),
     "cross_entropy": (losses.cross_entropy_loss, {"logits": 4 * normal(2, 3, 4, 5), "images": PICTURES["images"]}),
     "background": (

@@ -12,15 +12,21 @@ from sweeps_for_tests import COUNTED
 from tusklite.experiments import base, experiments
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for runs, results and counts; the counted experiment is known, for one test."""
+@pytest.fixture(autouse=True)
+def nothing_stays_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Experiments that a test makes known are forgotten after it."""
     experiments()  # those of the package are known once a process: before what is forgotten again
+    monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
+    yield
+    for name in [name for name in sys.modules if name.startswith("tusklite_experiment_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for runs, results and counts; the counted experiment is known."""
     monkeypatch.setenv("TUSKLITE_EXPERIMENTS", str(COUNTED))
     monkeypatch.setenv("TUSKLITE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("TUSKLITE_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("COUNTED", str(tmp_path / "counted.txt"))
-    monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
-    yield tmp_path
-    for name in [name for name in sys.modules if name.startswith("tusklite_experiment_")]:
-        del sys.modules[name]
+    return tmp_path

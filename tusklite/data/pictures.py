@@ -29,6 +29,10 @@ class UnreadablePicture(ValueError):
         super().__init__(message)
         self.kind = kind
 
+    def __reduce__(self) -> tuple[type[UnreadablePicture], tuple[str, str]]:
+        """How it is made again on the other side of a loader's worker."""
+        return type(self), (str(self), self.kind)
+
 
 def read_picture(
     file: Path | BinaryIO, name: str, image_size: int, crop: bool = False

@@ -41,6 +41,7 @@ def repeatability(
         TypeError, ValueError: another type, shape or range than above, or a single image.
 
     Example:
+        >>> import torch
         >>> points = torch.tensor([[[0.0, 0.0], [0.5, 0.5]], [[-0.5, 0.0], [0.9, -0.5]]])
         >>> repeatability(points, points[:, :1] + 0.01, tolerance=0.1)
         ShareAndControl(share=0.5, control=0.0)
@@ -68,6 +69,7 @@ def recall_of_truth(
         TypeError, ValueError: another type, shape or range than above, or a single image.
 
     Example:
+        >>> import torch
         >>> truth = torch.tensor([[[0.0, 0.0]], [[0.5, 0.5]]])
         >>> recall_of_truth(truth, truth.flip(0), tolerance=0.1)
         ShareAndControl(share=0.0, control=1.0)
