@@ -55,6 +55,13 @@ def decoded(path: Path) -> tuple[list[Image.Image], list[float]]:
     return [frame.to_image() for frame in frames], [frame.time for frame in frames]
 
 
+def middle_of_packet(path: Path, number: int) -> int:
+    """Where in a file a packet is half over: how long all before it is depends on the encoder, and on its threads."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.pos is not None]
+    return packets[number].pos + packets[number].size // 2
+
+
 def clips(folder: Path) -> list[Path]:
     return sorted((folder / "clips").iterdir())
 
@@ -199,11 +206,10 @@ def test_a_video_that_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Pat
 def test_of_a_video_that_breaks_off_the_beginning_is_kept(kind: str, tmp_path: Path) -> None:
     options = {"movflags": "faststart"} if kind == "mp4" else {}
     path = write(tmp_path / f"a.{kind}", frames=60, options=options)
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 2 // 3])
+    path.write_bytes(path.read_bytes()[: middle_of_packet(path, 40)])
     told: list[str] = []
     summary = detect(DotFinder(), [path], tmp_path / "out", tell=told.append)
-    assert 0 < summary.frames < 60
+    assert 20 < summary.frames < 60  # a decoder of many threads loses some that were under way
     assert (summary.videos, summary.incomplete, summary.complete) == (1, 1, False)
     (line,) = told
     assert line.startswith(f"{path.as_posix()}: ")
