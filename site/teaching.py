@@ -69,9 +69,8 @@ def lessons() -> dict[str, Lesson]:
                 r"^### Exercise (\d+\.\d+) .*?^\*Difficulty.*?about (\d+) minutes", text, re.MULTILINE | re.DOTALL
             )
         }
-        minutes = about["minutes"] + (sum(exercises.values()) if about["apart"] else 0)
         found[number] = Lesson(
-            number, name, title, tuple(about["needs"]), exercises, minutes, about["machine"], about["says"]
+            number, name, title, tuple(about["needs"]), exercises, about["minutes"], about["machine"], about["says"]
         )
     return found
 
