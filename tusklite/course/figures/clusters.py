@@ -101,11 +101,12 @@ def number_prototypes(panel: Axes, places: np.ndarray) -> None:
 
 
 def name_classes(panel: Axes, points: np.ndarray, labels: Tensor, names: Sequence[str] | None = None) -> None:
-    """Write the name of each class beside the place where its points (N, 2) are densest."""
+    """Write the name of each class where a third of its points (N, 2) lie closest together."""
     for label in labels.unique().tolist():
         own = points[labels.cpu().numpy() == label]
-        # The point whose tenth neighbour of its own class is nearest: no mean, for a class may lie in two places.
-        near = min(10, len(own) - 1)
+        # The point that has a third of its class nearest around it: no mean, for a class may lie in two places, and
+        # no few neighbours, for a handful apart from the rest can be the densest.
+        near = (len(own) - 1) // 3
         place = own[np.partition(cdist(own, own), near, axis=1)[:, near].argmin()]
         look = {"ha": "center", "va": "center", "fontsize": 12, "fontweight": "bold", "path_effects": HALO, "zorder": 5}
         # A little to the upper left: in the middle it would hide a prototype.
