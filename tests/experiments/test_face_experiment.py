@@ -31,7 +31,7 @@ from tusklite.experiments.tusk_aflw import TABLE_3, read_faces
 from tusklite.methods.channelwise.model import ChannelwiseConfig, ChannelwiseDetector
 from tusklite.methods.slots.model import SlotAttention, SlotConfig
 from tusklite.methods.thewlis.model import FactorizedLandmarks, Landmarks, ThewlisConfig
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.ops.keypoints import Keypoints
 
 CONFIG = TUSKConfig(

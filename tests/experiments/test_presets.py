@@ -16,7 +16,7 @@ from preset_words import by_last_word
 
 from tusklite.experiments import experiments, get_experiment, get_preset, new_training, splits_of, train
 from tusklite.experiments.mnist_hard import DEPARTURES, SceneCounts, score_scenes
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.results.record import KEYS
 

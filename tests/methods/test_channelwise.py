@@ -17,7 +17,7 @@ from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
 from tusklite.methods.channelwise.model import ChannelwiseConfig, ChannelwiseDetector
 from tusklite.methods.channelwise.options import ChannelwiseOptions
 from tusklite.methods.channelwise.training import ChannelwiseTraining
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.ops.keypoints import soft_argmax, spatial_softmax
 from tusklite.train.loop import fit
 from tusklite.train.schedule import Schedule

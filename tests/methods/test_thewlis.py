@@ -18,7 +18,7 @@ from scipy import ndimage, special
 from torch import Tensor, nn
 
 from tusklite.methods.thewlis.model import FactorizedLandmarks, ThewlisConfig, frame_images
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 
 SMALL = ThewlisConfig(landmarks=4, image_channels=2, image_size=20, widths=(3, 4, 5, 4, 6), zoom=0.7)
 

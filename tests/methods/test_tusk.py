@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from scipy import stats
 
 from tusklite.files import FileNotWritten
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.methods.tusk.position import PositionRegression, cubic_terms
 from tusklite.methods.tusk.training_descriptors import position_information, training_descriptors
 from tusklite.ops.keypoints import sample_descriptors

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tusklite.geometry import WARPS, random_tps, warp_images
 from tusklite.methods.base import Batch, network_step, step_generator
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.methods.tusk.decoder_input import coarse_copy
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.methods.tusk.views import draw_squares, draw_views, jitter

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tusklite.methods.base import Batch, step_generator
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.methods.tusk.background import BackgroundLayer
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.methods.tusk.training_descriptors import training_descriptors

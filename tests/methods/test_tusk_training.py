@@ -17,7 +17,7 @@ from torch import Tensor
 from tusklite.experiments import get_preset
 from tusklite.geometry import WARPS, random_tps
 from tusklite.methods.base import Batch, NonFiniteLoss, step_generator
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import Seen, TUSKTraining
 from tusklite.ops import whole_shares

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from scipy import stats
 from scipy.special import expit, softmax
 
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum, separate_splats
 
 SMALL = {"keypoints": 3, "prototypes": 3, "descriptor_channels": 8, "width": 8, "levels": 2, "groups": 8, "window": 5}

@@ -14,7 +14,7 @@ import torch
 from line_training import TWELVE, Line, Pictures, weights
 
 from tusklite.files import FileNotWritten, write_aside, write_json
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk import TUSK, TUSKConfig
 from tusklite.train.checkpoints import NAME, PREVIOUS, load_checkpoint, save_checkpoint
 from tusklite.train.log import LOG
 from tusklite.train.loop import fit

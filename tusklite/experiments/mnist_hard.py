@@ -13,7 +13,8 @@ from tusklite.arguments import require_choice, require_integer
 from tusklite.data import MNISTHard, load_digits
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.methods.base import new_method
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
+from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import DetectionScores, evaluate_detections

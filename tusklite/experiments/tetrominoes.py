@@ -9,7 +9,7 @@ from tusklite.data.object_scenes import ObjectSource
 from tusklite.data.resized_scenes import at_size
 from tusklite.experiments.base import AnyPreset, Preset, register
 from tusklite.experiments.object_discovery import ARI, COUNT, ObjectDiscovery, ObjectSceneCounts, ObjectSplits
-from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.metrics.metric import Metric
 from tusklite.results.table import METHOD, Column, Departures, Published, Table, run_time

@@ -27,7 +27,8 @@ from tusklite.experiments.face_mosaics import (
 from tusklite.experiments.face_regression import eyes_of, labelled_rows, regression_errors
 from tusklite.experiments.thewlis_aflw import FaceCounts, FaceSplits, face_splits, tells_an_error
 from tusklite.methods.base import new_method
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
+from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import LandmarkRegressor, normalized_mean_error

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
-from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
 from tusklite.methods.weights import FoundKeypoints, KeypointModel, refuse_k
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, UNet, require_unet_shape
 from tusklite.ops.aggregation import score_weighted_sum

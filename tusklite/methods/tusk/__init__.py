@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tusklite.methods.tusk.model import TUSK, TUSKConfig, TUSKOutput
+from tusklite.methods.tusk.config import TUSKConfig
+from tusklite.methods.tusk.model import TUSK, TUSKOutput
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining, TwoViews
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from tusklite import losses
 from tusklite.losses.perceptual import FILE_ENDINGS, VGG16_TAPS
 from tusklite.methods.base import FrozenNetwork
-from tusklite.methods.tusk.model import TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.places import data_folder
 
