@@ -218,18 +218,18 @@ class Puppets:
             float32 (B, 14, 2) in [-1, 1] and beyond.
         """
         keys = random_bits(self._stream, indices.to(self.device))
-        return (_joints(_figure(keys)) * (2 / UNIT) - 1).to(torch.float32)
+        return (figure_joints(figure_numbers(keys)) * (2 / UNIT) - 1).to(torch.float32)
 
     def _draw(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images uint8 (B, 3, S, S), and joints float64 (B, 14, 2) in 64ths of the side."""
         keys = random_bits(self._stream, indices)
-        figure = _figure(keys)
-        joints = _joints(figure)
-        canvas = _background(keys, self.image_size)
+        figure = figure_numbers(keys)
+        joints = figure_joints(figure)
+        canvas = smooth_background(keys, self.image_size)
         self._paint_clutter(canvas, keys)
-        _paint_figure(canvas, figure, joints)
+        paint_figure(canvas, figure, joints)
         canvas *= figure["brightness"].to(torch.float32)[:, None, None, None]
-        return ((canvas + _grain(keys, self.image_size)).clamp(0, 1) * 255).round().to(torch.uint8), joints
+        return ((canvas + pixel_grain(keys, self.image_size)).clamp(0, 1) * 255).round().to(torch.uint8), joints
 
     def _paint_clutter(self, canvas: Tensor, keys: Tensor) -> None:
         bounds = keys.new_tensor(PIECES[self.clutter], dtype=torch.float64)  # (9, 2)
@@ -248,11 +248,17 @@ def _uniform(keys: Tensor, numbers: Tensor, bounds: Tensor) -> Tensor:
     return low + (high - low) * unit_interval(random_bits(keys[:, None], numbers))
 
 
-def _figure(keys: Tensor) -> dict[str, Tensor]:
-    """All that is drawn for the figures of streams (B,): float64 (B,) by name."""
-    bounds = keys.new_tensor(list(FIGURE.values()), dtype=torch.float64)
-    drawn = _uniform(keys, torch.arange(len(bounds), device=keys.device), bounds)
-    return dict(zip(FIGURE, drawn.unbind(1), strict=True))
+def figure_numbers(keys: Tensor, bounds: Mapping[str, tuple[float, float]] = FIGURE) -> dict[str, Tensor]:
+    """All that is drawn for the figures of streams (B,): float64 (B,) by name, in the order of the bounds.
+
+    Example:
+        >>> numbers = figure_numbers(torch.tensor([7]), {"scale": (0.5, 1.5), "torso": (13, 17)})
+        >>> {name: round(float(value), 3) for name, value in numbers.items()}
+        {'scale': 0.89, 'torso': 13.067}
+    """
+    spans = keys.new_tensor(list(bounds.values()), dtype=torch.float64)
+    drawn = _uniform(keys, torch.arange(len(spans), device=keys.device), spans)
+    return dict(zip(bounds, drawn.unbind(1), strict=True))
 
 
 def _direction(angle: Tensor) -> Tensor:
@@ -264,8 +270,8 @@ def _direction(angle: Tensor) -> Tensor:
     return (exact * 2**30).round() / 2**30
 
 
-def _joints(figure: Mapping[str, Tensor]) -> Tensor:
-    """The joints of figures, float64 (B, 14, 2) in 64ths of the side."""
+def figure_joints(figure: Mapping[str, Tensor]) -> Tensor:
+    """The joints of figures whose numbers are as in `FIGURE`: float64 (B, 14, 2) in 64ths of the side."""
 
     def long(part: str) -> Tensor:
         return (figure[part] * figure["scale"])[:, None]
@@ -290,8 +296,8 @@ def _joints(figure: Mapping[str, Tensor]) -> Tensor:
     return torch.stack([place[name] for name in JOINTS], 1)
 
 
-def _paint_figure(canvas: Tensor, figure: Mapping[str, Tensor], joints: Tensor) -> None:
-    """Paint figures onto canvases (B, 3, S, S): legs first, arms last."""
+def paint_figure(canvas: Tensor, figure: Mapping[str, Tensor], joints: Tensor, unit: int = UNIT) -> None:
+    """Paint figures onto canvases (B, 3, S, S), of which `unit` lengths are a side: legs first, arms last."""
     place = dict(zip(JOINTS, joints.unbind(1), strict=True))
     colours = {
         part: torch.stack([figure[f"{part}_{channel}"] for channel in ("red", "green", "blue")], 1)
@@ -301,7 +307,7 @@ def _paint_figure(canvas: Tensor, figure: Mapping[str, Tensor], joints: Tensor) 
     arm, leg, skull = scale * figure["arm_radius"], scale * figure["leg_radius"], scale * figure["head_radius"]
 
     def paint(start: Tensor, end: Tensor, first: Tensor, second: Tensor, part: str, reach: float) -> None:
-        paint_capsules(canvas, start, end, torch.stack((first, second), 1), colours[part], reach, UNIT)
+        paint_capsules(canvas, start, end, torch.stack((first, second), 1), colours[part], reach, unit)
 
     for side in SIDES:
         hip, knee, ankle = (place[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
@@ -325,11 +331,11 @@ def _paint_figure(canvas: Tensor, figure: Mapping[str, Tensor], joints: Tensor) 
         paint(wrist, wrist, 1.15 * arm, 1.15 * arm, "skin", 6)
 
 
-def _background(keys: Tensor, size: int) -> Tensor:
-    """Smooth coloured noise of two grains, float32 (B, 3, S, S)."""
+def smooth_background(keys: Tensor, size: int, grains: Sequence[tuple[int, float]] = BACKGROUND) -> Tensor:
+    """Smooth coloured noise, float32 (B, 3, S, S): the sum of grains of so many cells a side, and so high."""
     canvas = torch.full((len(keys), 3, size, size), DARKEST, device=keys.device)
     first = FIRST_CELL
-    for cells, height in BACKGROUND:
+    for cells, height in grains:
         number = first + torch.arange(3 * cells * cells, device=keys.device)
         noise = unit_interval(random_bits(keys[:, None], number)).to(torch.float32)
         canvas += height * _stretched(noise.view(-1, 3, cells, cells), size)
@@ -353,7 +359,7 @@ def _stretched(cells: Tensor, size: int) -> Tensor:
     return wide[:, :, lower] + step[:, None] * rise[:, :, lower]
 
 
-def _grain(keys: Tensor, size: int) -> Tensor:
+def pixel_grain(keys: Tensor, size: int) -> Tensor:
     """Each pixel's own noise, float32 (B, 3, S, S): one of 256 levels, eight out of each 64 bits."""
     words = -(-3 * size * size // 8)
     bits = random_bits(keys[:, None], FIRST_GRAIN + torch.arange(words, device=keys.device))

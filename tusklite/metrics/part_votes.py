@@ -73,13 +73,14 @@ class PartOffsets:
         return speaks
 
 
-def learn_offsets(points: Points, parts: Tensor, prototypes: int) -> PartOffsets:
+def learn_offsets(points: Points, parts: Tensor, prototypes: int, unit: float | None = None) -> PartOffsets:
     """Where parts lie from the keypoints of each prototype, in pictures of one thing each.
 
     Args:
         points: of N pictures, `(N, K, 2)` in pixels.
         parts: `(N, P, 2)` annotated parts, in pixels; the first two, the eyes of a face, are the unit apart.
         prototypes: M.
+        unit: one for all pictures, in pixels, where that of each thing should not count.
 
     Raises:
         TypeError, ValueError: other shapes.
@@ -95,7 +96,7 @@ def learn_offsets(points: Points, parts: Tensor, prototypes: int) -> PartOffsets
     count = len(points.xy)
     require_tensor("parts", parts, (count, "P", 2))
     prototypes = require_integer("prototypes", prototypes, low=1)
-    unit = (parts[:, 0] - parts[:, 1]).norm(dim=-1)  # (N,)
+    units = _units(parts, unit)  # (N,)
     middles = parts.mean(dim=1)
     offset, hit, bare = parts.new_zeros(prototypes, parts.shape[1], 2), *parts.new_zeros(2, prototypes, parts.shape[1])
     middle, trust = parts.new_zeros(prototypes, 2), parts.new_zeros(prototypes)
@@ -104,18 +105,25 @@ def learn_offsets(points: Points, parts: Tensor, prototypes: int) -> PartOffsets
         if len(rows) < max(FEWEST, COMMON * count):
             continue
         own = points.xy[rows, slots]
-        ways, radius = parts[rows] - own.unsqueeze(1), RADIUS * unit[rows]  # (n, P, 2), (n,)
+        ways, radius = parts[rows] - own.unsqueeze(1), RADIUS * units[rows]  # (n, P, 2), (n,)
         offset[prototype] = ways.median(dim=0).values
         hit[prototype] = ((ways - offset[prototype]).norm(dim=-1) < radius.unsqueeze(1)).float().mean(dim=0)
         bare[prototype] = (ways.norm(dim=-1) < radius.unsqueeze(1)).float().mean(dim=0)
         to_middle = middles[rows] - own
         middle[prototype] = to_middle.median(dim=0).values
-        near = (to_middle - middle[prototype]).norm(dim=-1) < AGREE * unit[rows]
+        near = (to_middle - middle[prototype]).norm(dim=-1) < AGREE * units[rows]
         trust[prototype] = near.float().mean()
     kinds = points.prototype
-    leads = (points.xy + middle[kinds] - middles.unsqueeze(1)).norm(dim=-1) < AGREE * unit.unsqueeze(1)  # (N, K)
+    leads = (points.xy + middle[kinds] - middles.unsqueeze(1)).norm(dim=-1) < AGREE * units.unsqueeze(1)  # (N, K)
     support = (trust[kinds] * (leads & points.found)).sum(dim=1).median()
-    return PartOffsets(offset, hit, bare, middle, trust, float(unit.median()), float(support))
+    return PartOffsets(offset, hit, bare, middle, trust, float(units.median()), float(support))
+
+
+def _units(parts: Tensor, unit: float | None) -> Tensor:
+    """The unit of each of N things `(N, P, 2)`: what is given, or how far its first two parts are apart."""
+    if unit is None:
+        return (parts[:, 0] - parts[:, 1]).norm(dim=-1)
+    return parts.new_full((len(parts),), require_number("unit", unit, open_low=True))
 
 
 class PartScores(NamedTuple):
@@ -132,7 +140,9 @@ class PartScores(NamedTuple):
     right: int
 
 
-def find_parts(points: Points, parts: Tensor, offsets: PartOffsets, bare: bool = False) -> PartScores:
+def find_parts(
+    points: Points, parts: Tensor, offsets: PartOffsets, bare: bool = False, unit: float | None = None
+) -> PartScores:
     """Which annotated parts of a picture have a vote within the radius.
 
     Args:
@@ -140,6 +150,7 @@ def find_parts(points: Points, parts: Tensor, offsets: PartOffsets, bare: bool =
         parts: `(F, P, 2)` of its F things.
         offsets: learnt on single things.
         bare: the keypoint itself is the vote.
+        unit: as for `learn_offsets`.
 
     Raises:
         TypeError, ValueError: other shapes.
@@ -156,7 +167,7 @@ def find_parts(points: Points, parts: Tensor, offsets: PartOffsets, bare: bool =
     speaks = offsets.speaks_for(bare)[points.prototype] & points.found.unsqueeze(1)  # (K, P)
     ways = torch.zeros_like(offsets.offset) if bare else offsets.offset
     votes = points.xy.unsqueeze(1) + ways[points.prototype]  # (K, P, 2)
-    radius = RADIUS * (parts[:, 0] - parts[:, 1]).norm(dim=-1)  # (F,)
+    radius = RADIUS * _units(parts, unit)  # (F,)
     near = (votes.unsqueeze(1) - parts).norm(dim=-1) < radius.view(1, -1, 1)  # (K, F, P)
     near = near & speaks.unsqueeze(1)
     return PartScores(near.any(dim=0), int(speaks.sum()), int(near.any(dim=1).sum()))
@@ -228,8 +239,10 @@ def vote_for_things(points: Points, offsets: PartOffsets, least: float = 0.5, mo
     return Voted(torch.stack(middles), torch.stack(supports), explained)
 
 
-def match_things(voted: Voted, parts: Tensor) -> int:
+def match_things(voted: Voted, parts: Tensor, unit: float | None = None) -> int:
     """How many of F things `(F, P, 2)` have a voted middle within half a unit of their own, each vote used once.
+
+    The unit is as for `learn_offsets`.
 
     Example:
         >>> parts = torch.tensor([[[0.0, 0.0], [10.0, 0.0]], [[50.0, 0.0], [60.0, 0.0]]])
@@ -239,8 +252,8 @@ def match_things(voted: Voted, parts: Tensor) -> int:
     require_tensor("parts", parts, ("F", "P", 2))
     if not len(voted.middle):
         return 0
-    unit = (parts[:, 0] - parts[:, 1]).norm(dim=-1)
-    near = (parts.mean(dim=1).unsqueeze(1) - voted.middle).norm(dim=-1) < SAME * unit.unsqueeze(1)  # (F, V)
+    units = _units(parts, unit)
+    near = (parts.mean(dim=1).unsqueeze(1) - voted.middle).norm(dim=-1) < SAME * units.unsqueeze(1)  # (F, V)
     rows, columns = linear_sum_assignment(-near.double().numpy())
     return int(near[rows, columns].sum())
 
