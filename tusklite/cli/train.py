@@ -106,6 +106,8 @@ def show_training(
         print("not finished: the same command with --resume goes on")
         return 0
     print(comparison(result, experiment.metrics))
+    for line in result.get("details", {}).get("advice", []):
+        print(f"advice: {line}")
     print(f"{result['steps']:,} steps in {_duration(result['seconds'])}; everything is in {folder}")
     return 0
 

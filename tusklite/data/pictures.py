@@ -13,6 +13,12 @@ import torch
 from torch import Tensor
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+SHOWN_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".ppm"),
+    *(".pgm", ".pbm", ".pnm", ".tga", ".jp2", ".j2k", ".ico", ".pcx", ".mpo"),
+    # What Pillow may be unable to read is tried all the same: then it is named, not passed over.
+    *(".avif", ".heic", ".heif", ".svg", ".psd", ".dng", ".cr2", ".nef"),
+)
 TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")  # Pillow's modes that have an alpha channel
 DEEPEST = 2**16 - 1  # the brightest of 16-bit grey
 ORIENTATION = 0x0112  # EXIF's note of how the camera was held

@@ -13,12 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-PICTURES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".ppm"),
-    *(".pgm", ".pbm", ".pnm", ".tga", ".jp2", ".j2k", ".ico", ".pcx", ".mpo"),
-    # What Pillow may be unable to read is tried all the same: then it is named, not passed over.
-    *(".avif", ".heic", ".heif", ".svg", ".psd", ".dng", ".cr2", ".nef"),
-)
+from tusklite.data.pictures import SHOWN_SUFFIXES as PICTURES
+
 VIDEOS = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".mts", ".3gp"),
 )

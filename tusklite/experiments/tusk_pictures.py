@@ -1,0 +1,201 @@
+"""TUSK on a folder of one's own pictures, without labels: one command, weights that `detect` takes, and advice.
+
+`python -m tusklite train tusk-pictures --set folder=my/pictures`
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tusklite.arguments import require_integer
+from tusklite.data.picture_folder import PictureFolder
+from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
+from tusklite.experiments.face_keypoints import keypoints_of
+from tusklite.methods.base import new_method
+from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.options import TUSKOptions
+from tusklite.methods.tusk.training import TUSKTraining
+from tusklite.metrics.advice import KeypointHealth, advise, measure_health
+from tusklite.metrics.metric import Metric
+from tusklite.results.result import Result
+from tusklite.results.table import METHOD, Column, Table, run_time
+from tusklite.train.devices import choose_device
+from tusklite.train.loop import FitResult
+from tusklite.train.schedule import Schedule
+
+MEASURED, WATCHED = 500, 100  # pictures, at the end and in the middle of training
+
+
+@dataclass(frozen=True)
+class PictureChoice:
+    """Which pictures.
+
+    Attributes:
+        folder: of the pictures, from the current one on; it has to be given.
+        image_size: side of the squares that they become, in pixels.
+    """
+
+    folder: str | None = None
+    image_size: int = 80
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range; numbers of NumPy become plain ones."""
+        if self.folder is not None:
+            if not isinstance(self.folder, str | os.PathLike):
+                raise TypeError(f"folder: {self.folder!r} was given; allowed is a path")
+            object.__setattr__(self, "folder", os.fspath(self.folder))
+        object.__setattr__(self, "image_size", require_integer("image_size", self.image_size, low=32, high=1024))
+
+
+_LITE_MODEL = TUSKConfig(
+    keypoints=10,
+    prototypes=10,
+    image_channels=3,
+    width=16,
+    levels=3,
+    groups=16,
+    window=7,
+    splat_sigma=1.0,
+    stem=2,
+    decoder_output="sigmoid",
+    standardize=True,
+    padding_mode="replicate",
+    heatmap_scale=2.0,
+    heatmap_shift=-2.0,
+    decoder_input="code",
+    splat_peak=True,
+    appearance=4,
+)
+# The faces' recipe without its frozen network, so that no file is needed.
+_LITE_TRAINING = TUSKOptions(
+    reconstruction=10.0,
+    reconstruction_loss="mean-squared-error",
+    kmeans=0.0,
+    heatmap_equivariance=0.3,
+    feature_equivariance=0.0,
+    warp="faces-wild",
+    learning_rate=2e-3,
+    prototype_steps=0,
+    prototype_gradient=True,
+    background=0.1,
+    background_window=5,
+    information=0.05,
+    decode_share=0.5,
+    view_size=64,
+    zooms=(0.7, 1.0),
+    shift=0.1,
+    first_warp="thewlis-faces-g1",
+    jitter=1.0,
+    image_information=0.2,
+    distinct=0.2,
+    contrast=0.1,
+    largest_gradient=10.0,
+)
+_LITE_SCHEDULE = Schedule(steps=1_600, warmup=50, constant_until=0.4, evaluate_every=200)
+
+PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, PictureChoice], ...] = (
+    Preset(
+        "tusk-pictures",
+        "ci",
+        replace(_LITE_MODEL, width=8, groups=8, descriptor_channels=16),
+        _LITE_TRAINING,
+        replace(_LITE_SCHEDULE, steps=20, batch=4, warmup=5, log_every=5, checkpoint_every=10, evaluate_every=10),
+        PictureChoice(),
+    ),
+    Preset("tusk-pictures", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, PictureChoice()),
+    Preset(
+        "tusk-pictures",
+        "full",
+        replace(_LITE_MODEL, width=32),
+        _LITE_TRAINING,
+        replace(_LITE_SCHEDULE, steps=12_000, batch=32, evaluate_every=500),
+        PictureChoice(),
+    ),
+)
+
+MOVEMENT = Metric("movement", "movement", "")
+
+
+@dataclass(frozen=True)
+class PictureSplits:
+    """The pictures that are learnt from; there is no other one to score on."""
+
+    train: PictureFolder
+
+
+def _pictures(results: Sequence[Result]) -> str:
+    return f"{results[0]['data']['pictures']:,}"
+
+
+class TUSKPictures(Experiment[TUSKTraining, PictureSplits]):
+    """Keypoints learnt from one's own pictures; nothing is known of these, so advice stands in the place of scores."""
+
+    name = "tusk-pictures"
+    title = "TUSK on your own pictures"
+    presets = PRESETS
+    metrics = (
+        MOVEMENT,
+        Metric("border_percent", "keypoints on the border", "%", better="down"),
+        Metric("empty_slots", "empty slots of a picture", "", better="down"),
+        Metric("dead_prototypes", "dead prototypes", "count", better="down"),
+        Metric("largest_prototype_percent", "keypoints of the commonest prototype", "%"),
+        Metric("keypoints", "keypoints", "count"),
+    )
+    watched = {"reconstruction": "recon", "contrast": "contrast", "movement": "movement"}  # noqa: RUF012
+    table = Table(metrics=(MOVEMENT,), columns=(METHOD, Column("pictures", _pictures), Column("time", run_time)))
+
+    def splits(self, preset: AnyPreset) -> PictureSplits:
+        """The pictures of the folder.
+
+        Raises:
+            FileNotFoundError: no folder was given, or it is not there.
+            ValueError: fewer than two pictures that can be read.
+        """
+        if preset.data.folder is None:
+            raise FileNotFoundError("folder: none was given; allowed is a folder of pictures: --set folder=my/pictures")
+        device = choose_device(preset.schedule.device)
+        return PictureSplits(PictureFolder(preset.data.folder, preset.data.image_size, device))
+
+    def method(self, preset: AnyPreset) -> TUSKTraining:
+        """An untrained network with its optimisation."""
+        schedule = preset.schedule
+        return new_method(
+            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
+        )
+
+    def look(self, preset: AnyPreset, method: TUSKTraining, splits: PictureSplits) -> dict[str, float]:
+        """What is measured of some of the pictures."""
+        return health_of(method.model, splits.train, WATCHED).figures()
+
+    def score(self, preset: AnyPreset, method: TUSKTraining, splits: PictureSplits, fitted: FitResult) -> Scores:
+        """What is measured of the pictures, as `detect` sees their middle squares, and what to change by it."""
+        health = health_of(method.model, splits.train, MEASURED)
+        advice = advise(replace(health, pictures=len(splits.train)))
+        return Scores({"keypoints": health.keypoints, **health.figures()}, {"advice": advice})
+
+    def describe(self, preset: AnyPreset, splits: PictureSplits) -> dict[str, Any]:
+        """Checksum and numbers of the pictures."""
+        return splits.train.describe()
+
+    def data_line(self, preset: AnyPreset) -> str:
+        """How many pictures, how many could not be read, the checksum."""
+        about = self.splits(preset).train.describe()
+        skipped = f", {about['skipped']:,} skipped" if about["skipped"] else ""
+        return f"pictures: {about['pictures']:,} of {Path(preset.data.folder)}{skipped}, sha256 {about['sha256'][:12]}…"
+
+
+def health_of(model: TUSK, pictures: PictureFolder, most: int) -> KeypointHealth:
+    """What is measured of so many of the pictures at most, spread evenly; the network is in evaluation mode."""
+    count = min(most, len(pictures))
+    rows = torch.arange(count) * len(pictures) // count
+    found = keypoints_of(model, pictures.scenes(rows).image, model.config.keypoints)
+    return measure_health(*found, model.config.prototypes)
+
+
+register(TUSKPictures())
