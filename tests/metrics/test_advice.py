@@ -89,5 +89,5 @@ def test_settings_that_are_named_are_settings() -> None:
 
 def test_pictures_without_a_keypoint_can_be_measured() -> None:
     health = measure_health(torch.zeros(3, 2, 2), torch.zeros(3, 2, dtype=torch.int64), torch.zeros(3, 2).bool(), 4)
-    assert (health.border, health.empty, health.dead, health.largest) == (0, 2, 0, 0)
+    assert (health.border, health.empty, health.dead, health.largest) == (0, 2, 4, 0)
     assert "2.0 of 2 slots" in " ".join(advise(health))

@@ -26,6 +26,12 @@ from tusklite.places import data_folder
 
 SOURCES = ("flies", "mouse", "mirror-mouse", "human36m")
 FLIES = "sleap_flies/flies_pair_192px_every4.npz"
+# The skeleton's order, which the points are in. The packed file has names too, in an order that is not theirs: read so,
+# a thorax would lie beside the fly.
+FLY_POINTS = (
+    *("head", "neck", "thorax", "abdomen", "wingL", "wingR"),
+    *(f"{leg}leg{side}{joint}" for leg in ("fore", "mid", "hind") for side in "LR" for joint in (1, 2, 3)),
+)
 MOUSE = ("dlc_openfield_mouse/landmarks_320x240.npz", "dlc_openfield_mouse/images")
 MIRROR_MOUSE = "lightning_pose_mirror_mouse/mirror-mouse-example"
 MIRROR_TABLE = "CollectedData.csv"
@@ -255,7 +261,7 @@ def _arrays(path: Path, shapes: dict[str, int]) -> dict[str, np.ndarray]:
 
 
 def _read_flies(folder: Path, place: str, image_size: int) -> BodySource:
-    """Two flies: frames uint8 (N, H, W), points (N, 2, P, 2) in pixels, whose first centre is 0, and their names."""
+    """Two flies: frames uint8 (N, H, W), and points (N, 2, 24, 2) in pixels, whose first centre is 0."""
     _lacking(
         "flies",
         folder,
@@ -264,12 +270,12 @@ def _read_flies(folder: Path, place: str, image_size: int) -> BodySource:
         "It has every fourth frame, halved, of centered_pair_low_quality.mp4 in the tests of "
         "https://github.com/talmolab/sleap (Clear BSD), and what centered_pair_predictions.slp says of it",
     )
-    arrays = _arrays(folder / FLIES, {"frames": 3, "points": 4, "nodes": 1})
-    frames, points, nodes = (arrays[name] for name in ("frames", "points", "nodes"))
-    if frames.dtype != np.uint8 or points.shape[:1] + points.shape[2:] != (len(frames), len(nodes), 2):
+    arrays = _arrays(folder / FLIES, {"frames": 3, "points": 4})
+    frames, points = arrays["frames"], arrays["points"]
+    if frames.dtype != np.uint8 or points.shape[:1] + points.shape[2:] != (len(frames), len(FLY_POINTS), 2):
         raise ValueError(
-            f"{folder / FLIES}: frames {frames.dtype} {frames.shape} and points {points.shape} of {len(nodes)} nodes; "
-            "allowed are bytes (N, H, W) and points (N, F, nodes, 2)"
+            f"{folder / FLIES}: frames {frames.dtype} {frames.shape} and points {points.shape}; "
+            f"allowed are bytes (N, H, W) and points (N, F, {len(FLY_POINTS)}, 2)"
         )
     from PIL import Image
 
@@ -279,7 +285,7 @@ def _read_flies(folder: Path, place: str, image_size: int) -> BodySource:
     ]
     size = (frames.shape[2], frames.shape[1])
     places = points_in_picture(points, size)
-    return _held("flies", [square.transpose(2, 0, 1) for square in squares], places, nodes, ("head", "abdomen"))
+    return _held("flies", [square.transpose(2, 0, 1) for square in squares], places, FLY_POINTS, ("head", "abdomen"))
 
 
 def _read_mouse(folder: Path, place: str, image_size: int) -> BodySource:
@@ -294,11 +300,12 @@ def _read_mouse(folder: Path, place: str, image_size: int) -> BodySource:
     )
     table, pictures = (folder / name for name in MOUSE)
     arrays = _arrays(table, {"names": 1, "points_xy": 3, "point_names": 1})
-    names, points = arrays["names"], arrays["points_xy"]
-    if points.shape != (len(names), len(arrays["point_names"]), 2):
-        raise ValueError(f"{table}: points {points.shape}; allowed are ({len(names)}, {len(arrays['point_names'])}, 2)")
+    point_names = arrays["point_names"].tolist()
+    names, points = arrays["names"].tolist(), arrays["points_xy"]
+    if points.shape != (len(names), len(point_names), 2):
+        raise ValueError(f"{table}: points {points.shape}; allowed are ({len(names)}, {len(point_names)}, 2)")
     images, places = _pictures_with_points(pictures, names, points, image_size)
-    return _held("mouse", images, places, arrays["point_names"], ("snout", "tailbase"))
+    return _held("mouse", images, places, point_names, ("snout", "tailbase"))
 
 
 def _read_mirror_mouse(folder: Path, place: str, image_size: int) -> BodySource:

@@ -119,11 +119,11 @@ class HumanFiles:
         with opened_picture(path, str(path)) as stored:
             picture = in_colour(stored)
         with opened_picture(behind, str(behind)) as stored:
-            mask = np.asarray(stored) > 0
+            values = np.asarray(stored)
         from PIL import Image
 
-        mask = mask.any(axis=2) if mask.ndim == 3 else mask
         pixels = np.array(picture)
+        mask = (values.reshape(*values.shape[:2], -1) > 0).any(axis=2)
         if mask.shape != pixels.shape[:2]:
             raise ValueError(f"{behind}: {mask.shape} pixels (height, width); allowed is {pixels.shape[:2]}")
         pixels[~mask] = 255

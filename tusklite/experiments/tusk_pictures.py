@@ -185,9 +185,10 @@ class TUSKPictures(Experiment[TUSKTraining, PictureSplits]):
 
     def data_line(self, preset: AnyPreset) -> str:
         """How many pictures, how many could not be read, the checksum."""
-        about = self.splits(preset).train.describe()
-        skipped = f", {about['skipped']:,} skipped" if about["skipped"] else ""
-        return f"pictures: {about['pictures']:,} of {Path(preset.data.folder)}{skipped}, sha256 {about['sha256'][:12]}…"
+        pictures = self.splits(preset).train
+        skipped = f", {len(pictures.skipped):,} skipped" if pictures.skipped else ""
+        sha256 = str(pictures.describe()["sha256"])
+        return f"pictures: {len(pictures):,} of {Path(preset.data.folder)}{skipped}, sha256 {sha256[:12]}…"
 
 
 def health_of(model: TUSK, pictures: PictureFolder, most: int) -> KeypointHealth:

@@ -5,6 +5,8 @@ Labels serve to score, and to fit the linear map from landmarks to annotated poi
 
 from __future__ import annotations
 
+from tusklite.metrics.advice import KeypointHealth, advise, measure_health
+from tusklite.metrics.animals import body_length, keypoints_on_animals, share_near_animals, shared_prototypes
 from tusklite.metrics.clusterings import (
     ClusterScores,
     adjusted_mutual_information,
@@ -61,6 +63,7 @@ __all__ = [
     "DetectionScores",
     "ForwardErrors",
     "FoundObjects",
+    "KeypointHealth",
     "LandmarkRegressor",
     "PartOffsets",
     "PartScores",
@@ -73,8 +76,10 @@ __all__ = [
     "Voted",
     "adjusted_mutual_information",
     "adjusted_rand_index",
+    "advise",
     "area_under_curve",
     "backward_errors",
+    "body_length",
     "choose_scale",
     "complete_matrix",
     "count_accuracy",
@@ -86,6 +91,7 @@ __all__ = [
     "find_objects",
     "find_parts",
     "forward_errors",
+    "keypoints_on_animals",
     "landmark_spread",
     "learn_offsets",
     "majority_class",
@@ -93,6 +99,7 @@ __all__ = [
     "match_points",
     "match_prototypes",
     "match_things",
+    "measure_health",
     "movement",
     "name_prototypes",
     "nearest_landmark_distance",
@@ -107,6 +114,8 @@ __all__ = [
     "score_clusters",
     "score_points",
     "segment_rand_index",
+    "share_near_animals",
+    "shared_prototypes",
     "shuffled_score",
     "values_of_keypoints",
     "vote_for_things",
