@@ -113,8 +113,8 @@ def test_one_command_leaves_weights_that_detect_takes_and_says_what_to_change(
     out = tmp_path / "found"
     assert main(["detect", str(run / "model.safetensors"), str(folder), "--out", str(out), "--quiet"]) == 1
     assert "read 12 pictures" in capsys.readouterr().out
-    rows = list(csv.DictReader((out / "keypoints.csv").open(encoding="utf-8")))
-    assert {row["file"] for row in rows} == set(read_pictures(folder, 80).names)
+    with (out / "keypoints.csv").open(encoding="utf-8", newline="") as table:
+        assert {row["file"] for row in csv.DictReader(table)} == set(read_pictures(folder, 80).names)
 
 
 def test_folders_that_will_not_do_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
