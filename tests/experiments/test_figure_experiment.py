@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from tusklite.data import Figures
-from tusklite.experiments import get_experiment, get_preset, train
+from tusklite.experiments import get_experiment, get_preset, train, tusk_figure
 from tusklite.experiments.body_scores import Seen, animal_scores, joint_errors, recall_scores
 from tusklite.experiments.face_keypoints import FaceKeypoints
 from tusklite.experiments.tusk_figure import TABLE_3, scoring_size
@@ -184,7 +185,8 @@ def test_wrong_settings_are_named(changes: dict[str, object]) -> None:
         get_preset("tusk-figure", "ci", **changes)
 
 
-def test_a_run_of_two_steps_states_its_figures(tmp_path) -> None:
+def test_a_run_of_two_steps_states_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tusk_figure, "WATCHED", 8)
     small = {"train_scenes": 8, "labelled_scenes": 30, "test_scenes": 8, "pairs": 4, "keypoints": 4, "prototypes": 4}
     preset = get_preset("tusk-figure", "ci", steps=2, batch=2, evaluate_every=100, device="cpu", **small)
     result = train(preset, tmp_path / "run")

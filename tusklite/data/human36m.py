@@ -1,7 +1,7 @@
 """Human3.6M (Ionescu et al. 2014), as the literature on landmarks without labels reads it: one person before nothing.
 
-The layout is that of the simplified data set that the field shares since Zhang et al. 2018, whom TUSK follows: crops of
-128 x 128, a mask of the person and 32 joints for each, in folders by actor and by action with camera.
+The layout is that of the simplified data set that the field shares and TUSK's paper follows (Zhang et al. 2018): crops
+of 128 x 128, a mask of the person and 32 joints for each, in folders by actor and by action with camera.
 """
 
 from __future__ import annotations
