@@ -20,7 +20,8 @@ from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, reg
 from tusklite.experiments.body_scores import animal_scores, joint_errors, look_at, recall_scores
 from tusklite.experiments.face_keypoints import signs_of_life
 from tusklite.methods.base import new_method
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
+from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics.metric import Metric

@@ -18,7 +18,8 @@ from tusklite.data.picture_folder import PictureFolder
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.experiments.face_keypoints import keypoints_of
 from tusklite.methods.base import new_method
-from tusklite.methods.tusk.model import TUSK, TUSKConfig
+from tusklite.methods.tusk.config import TUSKConfig
+from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics.advice import KeypointHealth, advise, measure_health
