@@ -98,6 +98,10 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         """Whatever happens once, at certain steps, or after the last one (`step` is their number); it is logged."""
         return {}
 
+    def rate(self, step: int) -> float:
+        """What a method itself makes of the learning rate of a step, beside the schedule: a factor."""
+        return 1.0
+
     @property
     def largest_gradient(self) -> float:
         """The length to which a longer gradient of the network is shortened; 0 for none."""

@@ -17,6 +17,7 @@ from tusklite.metrics.clusterings import (
 from tusklite.metrics.completion import complete_matrix, fill_with_means
 from tusklite.metrics.detections import ClassScores, DetectionScores, evaluate_detections, match_detections
 from tusklite.metrics.error_distribution import area_under_curve, cumulative_error_distribution
+from tusklite.metrics.landmark_names import points_of_landmarks
 from tusklite.metrics.landmark_regression import ForwardErrors, backward_errors, forward_errors
 from tusklite.metrics.landmarks import (
     LandmarkRegressor,
@@ -106,6 +107,7 @@ __all__ = [
     "nearest_values",
     "normalized_mean_error",
     "normalized_mutual_information",
+    "points_of_landmarks",
     "property_confusion",
     "prototype_spread",
     "recall_of_truth",

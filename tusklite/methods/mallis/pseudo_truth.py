@@ -185,6 +185,18 @@ def next_pseudo_truth(
     return _packed(points, most)
 
 
+def padded(points: PointSets, places: int) -> PointSets:
+    """The same points in so many places; those beyond them are left out.
+
+    Example:
+        >>> padded(PointSets(torch.ones(1, 1, 2), torch.ones(1, 1, dtype=torch.bool)), 3).found
+        tensor([[ True, False, False]])
+    """
+    more = max(places - points.found.shape[1], 0)
+    xy = torch.nn.functional.pad(points.xy, (0, 0, 0, more))[:, :places]
+    return PointSets(xy, torch.nn.functional.pad(points.found, (0, more))[:, :places])
+
+
 def require_sets(name: str, points: PointSets) -> None:
     """Refuse what are no points of N images.
 
