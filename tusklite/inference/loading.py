@@ -8,12 +8,19 @@ import torch
 
 from tusklite.experiments.registry import experiments
 from tusklite.methods.channelwise.model import ChannelwiseDetector
+from tusklite.methods.mallis.model import MallisLandmarks
 from tusklite.methods.slots.model import SlotAttention
 from tusklite.methods.thewlis.model import FactorizedLandmarks
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.weights import KeypointModel, read_weights
 
-MODELS: tuple[type[KeypointModel], ...] = (TUSK, FactorizedLandmarks, ChannelwiseDetector, SlotAttention)
+MODELS: tuple[type[KeypointModel], ...] = (
+    TUSK,
+    FactorizedLandmarks,
+    ChannelwiseDetector,
+    SlotAttention,
+    MallisLandmarks,
+)
 
 
 def _known_models() -> list[type[KeypointModel]]:

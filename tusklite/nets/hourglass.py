@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tusklite.arguments import require_choice, require_integer, require_tensor
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, as_literal
 
-REDUCTIONS = (2, 4)
 MOST_DEPTH = 8
 
 
@@ -37,6 +36,24 @@ def require_hourglass_shape(width: object, stem: object, depth: object, groups: 
     if width % 4:
         raise ValueError(f"width: {width} was given; allowed is a multiple of 4")
     return width, stem, depth, groups
+
+
+def require_reduction(reduction: object) -> int:
+    """Return how many times smaller than the image the maps are, if it is 2 or 4.
+
+    Raises:
+        TypeError, ValueError: another value.
+
+    Example:
+        >>> require_reduction(3)
+        Traceback (most recent call last):
+        ...
+        ValueError: reduction: 3 was given; allowed are 2 and 4
+    """
+    number = require_integer("reduction", reduction, low=2, high=4)
+    if number == 3:
+        raise ValueError("reduction: 3 was given; allowed are 2 and 4")
+    return number
 
 
 def _normalization(channels: int, groups: int) -> nn.GroupNorm:
@@ -140,7 +157,7 @@ class Hourglass(nn.Module):
         self.in_channels = require_integer("in_channels", in_channels, low=1, high=MOST_CHANNELS)
         width, stem, depth, groups = require_hourglass_shape(width, stem, depth, groups)
         kernel = require_integer("kernel", kernel, low=1, high=31, odd=True)
-        require_choice("reduction", str(reduction), [str(allowed) for allowed in REDUCTIONS])
+        reduction = require_reduction(reduction)
         require_choice("padding_mode", padding_mode, PADDING_MODES)
         first = nn.Conv2d(in_channels, stem, kernel, 2, kernel // 2, bias=False, padding_mode=as_literal(padding_mode))
         layers: list[nn.Module] = [first, _normalization(stem, groups), nn.ReLU()]

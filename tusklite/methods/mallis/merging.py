@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 125  # images that are looked at at once
 FOLLOWED_WITHIN = 1.5  # cells
+FOLLOWED_SHIFT = 0.25  # of the views, at least: near the middle, turns alone would leave a place where it is
 
 
 class Merged(NamedTuple):
@@ -62,7 +64,7 @@ def merge_maps(
         has = has_label(method.label[rows], count)[:, numbers]
         lit = (fired & has).sum(0) >= options.waiting * has.sum(0).clamp(min=1)
     ready = lit if following is None else lit & (following[numbers] >= options.following)
-    group = merge_detectors(overlap, size, options.share, ready, drop=last)
+    group = merge_detectors(overlap, size, options.merge_share, ready, drop=last)
     heads = first_members(group, size)
     if not len(heads):
         return none
@@ -118,7 +120,7 @@ def detections_of(method: MallisTraining, data: ImageSource, rows: Tensor) -> tu
 def follows_views(method: MallisTraining, data: ImageSource, rows: Tensor, generator: torch.Generator) -> Tensor:
     """In what share of images each detector fires where a known view takes its point.
 
-    The views are those of the training, without their light.
+    The views are those of the training, without their light, and shifted farther.
 
     Args:
         method: the training.
@@ -130,10 +132,11 @@ def follows_views(method: MallisTraining, data: ImageSource, rows: Tensor, gener
         float64 `(M,)`; 0 for a detector that is not left.
     """
     model, shares = method.model, torch.zeros(method.model.config.clusters, dtype=torch.float64)
+    farther = replace(method.options, shift=max(method.options.shift, FOLLOWED_SHIFT))
     found: list[list[Tensor]] = []
     for some in rows.split(TOGETHER):
         images = method.images(data, some)
-        drawn = draw_similarities(len(some), method.options, generator)
+        drawn = draw_similarities(len(some), farther, generator)
         similarity = Similarity(drawn.turn.to(images.device), drawn.shift.to(images.device))
         still, moved = model.find_keypoints(images), model.find_keypoints(see_through(images, similarity))
         expected = similarity.to_view(still.xy)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_number, require_tensor
 from tusklite.methods.weights import FoundKeypoints, KeypointModel, refuse_k
-from tusklite.nets.hourglass import REDUCTIONS, Hourglass, MapHead, require_hourglass_shape
+from tusklite.nets.hourglass import Hourglass, MapHead, require_hourglass_shape, require_reduction
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES
 from tusklite.ops.keypoints import detect_keypoints, sample_descriptors
 
@@ -71,7 +71,7 @@ class MallisConfig:
         for name in ("kernel", "window"):
             plain[name] = require_integer(name, getattr(self, name), low=1, high=31, odd=True)
         plain["threshold"] = require_number("threshold", self.threshold, high=1.0)
-        require_choice("reduction", str(self.reduction), [str(allowed) for allowed in REDUCTIONS])
+        plain["reduction"] = require_reduction(self.reduction)
         require_choice("padding_mode", self.padding_mode, PADDING_MODES)
         if not isinstance(self.unit_descriptors, bool):
             raise TypeError(f"unit_descriptors: {self.unit_descriptors!r} was given; allowed are True and False")

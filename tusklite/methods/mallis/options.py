@@ -44,12 +44,12 @@ class MallisOptions:
         emphasis: beyond the paper where above 0. In the second stage a pixel weighs 1 + emphasis * target.
         merge_from: at this fraction detectors are merged for the first time.
         mergers: how often until the end, where it is done once more.
-        share: how much of the smaller cluster's points must overlap for a merger.
+        merge_share: how much of the smaller cluster's points must overlap for a merger.
         overlap: how near two detectors fire then, in cells.
         waiting: beyond the paper where above 0. A detector that fires in a smaller share of the images that have its
             cluster waits with merging, and is dropped only at the end.
-        following: beyond the paper where above 0. At the end a detector that follows known views in a smaller share of
-            the images is dropped: it means a place of the picture.
+        following: beyond the paper where above 0. At the end a detector that follows known views, shifted farther than
+            the training's, in a smaller share of the images is dropped: it means a place of the picture.
         looked_at: how many training images mergers look at, at most.
         turn: largest angle of a view, in degrees.
         zoom: a view is up to so many times larger or smaller.
@@ -86,7 +86,7 @@ class MallisOptions:
     emphasis: float = 0.0
     merge_from: float = 325 / 380
     mergers: int = 20
-    share: float = 0.7
+    merge_share: float = 0.7
     overlap: float = 1.0
     waiting: float = 0.0
     following: float = 0.0
@@ -123,7 +123,7 @@ class MallisOptions:
             "round_rate",
         ):
             plain[name] = require_number(name, getattr(self, name), high=1.0)
-        plain["share"] = require_number("share", self.share, high=1.0, open_low=True)
+        plain["merge_share"] = require_number("merge_share", self.merge_share, high=1.0, open_low=True)
         plain["landmarks_from"] = require_number("landmarks_from", self.landmarks_from, low=self.rounds_from, high=1.0)
         plain["merge_from"] = require_number("merge_from", self.merge_from, low=self.landmarks_from, high=1.0)
         plain["turn"] = require_number("turn", self.turn, high=180.0)

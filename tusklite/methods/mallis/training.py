@@ -98,9 +98,9 @@ class MallisTraining(Method[MallisLandmarks, MallisOptions, Seen]):
     def __init__(self, model: MallisLandmarks, options: MallisOptions, steps: int, seed: int = 0) -> None:
         super().__init__(model, options, seed)
         self.steps = require_integer("steps", steps, low=1)
-        self.rounds_from = math.floor(options.rounds_from * steps)
-        self.landmarks_from = math.floor(options.landmarks_from * steps)
-        self.merge_from = math.floor(options.merge_from * steps)
+        self.rounds_from = _whole(options.rounds_from * steps)
+        self.landmarks_from = _whole(options.landmarks_from * steps)
+        self.merge_from = _whole(options.merge_from * steps)
         self.round_starts = _evenly(self.rounds_from, self.landmarks_from, options.rounds)
         self.merge_steps = _evenly(self.merge_from, steps, options.mergers)
         nothing = PointSets(torch.zeros(0, 1, 2), torch.zeros(0, 1, dtype=torch.bool))
@@ -360,6 +360,11 @@ def across_pairs(label: Tensor) -> Tensor:
     view = torch.arange(views, device=label.device).repeat_interleave(places)
     pair, second = view % (views // 2), view >= views // 2
     return (pair[:, None] == pair) & (second[:, None] != second)
+
+
+def _whole(steps: float) -> int:
+    """The whole steps of a fraction of the training: 20 / 380 of 380,000 is 20,000, whatever its last bit says."""
+    return math.floor(steps + 1e-6)
 
 
 def _evenly(start: int, end: int, count: int) -> list[int]:
