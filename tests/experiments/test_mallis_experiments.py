@@ -1,4 +1,4 @@
-"""Mallis's landmarks on puppets and faces: scores of networks whose answers are known, presets, and a whole small run."""
+"""Mallis's landmarks on puppets and faces: scores of networks whose answers are known, presets, small runs."""
 
 from __future__ import annotations
 

@@ -576,7 +576,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
         (MallisOptions, {"optimizer": "sgd"}, ValueError, "optimizer: 'sgd' was given"),
         (MallisOptions, {"one_to_one": 1}, TypeError, "one_to_one: 1 was given; allowed are True and False"),
         (MallisOptions, {"rounds": 0}, ValueError, "rounds: 0 was given"),
-        (MallisOptions, {"zoom": 0.9}, ValueError, "zoom: 0.9 was given"),
+        (MallisOptions, {"scale": 0.9}, ValueError, "scale: 0.9 was given"),
         (MallisOptions, {"turn": 181}, ValueError, "turn: 181 was given"),
         (MallisConfig, {"clusters": 0}, ValueError, "clusters: 0 was given"),
         (MallisConfig, {"width": 30}, ValueError, "width: 30 was given"),

@@ -12,7 +12,7 @@ from torch import Tensor
 from tusklite.methods.mallis.options import MallisOptions
 from tusklite.methods.mallis.views import change_light, draw_similarities, draw_views, see_through
 
-STILL = MallisOptions(turn=0, zoom=1, shift=0, light=0)
+STILL = MallisOptions(turn=0, scale=1, shift=0, light=0)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -27,7 +27,7 @@ def bump(xy: Tensor, size: int) -> Tensor:
 
 
 def test_a_point_stays_on_the_spot_that_it_marks() -> None:
-    options = MallisOptions(turn=60, zoom=1.4, shift=0.3, light=0)
+    options = MallisOptions(turn=60, scale=1.4, shift=0.3, light=0)
     xy = 0.8 * torch.rand(40, 1, 2, generator=seeded(1)) - 0.4
     yes = torch.ones(40, 1, dtype=torch.bool)
     views = draw_views(bump(xy[:, 0], 64), xy, yes, options, seeded(2))
@@ -43,7 +43,7 @@ def test_a_point_stays_on_the_spot_that_it_marks() -> None:
 def test_points_out_of_sight_are_gone() -> None:
     xy = torch.tensor([[[0.0, 0.0], [0.95, 0.0], [0.3, 0.3]]])
     found = torch.tensor([[True, True, False]])
-    shrunk = replace(STILL, zoom=1.2)
+    shrunk = replace(STILL, scale=1.2)
     for seed in range(20):
         views = draw_views(torch.zeros(1, 1, 8, 8), xy, found, shrunk, seeded(seed))
         factor = float(draw_similarities(1, shrunk, seeded(seed)).turn[0, 0, 0])
@@ -54,7 +54,7 @@ def test_points_out_of_sight_are_gone() -> None:
 
 
 def test_turns_scales_and_offsets_keep_to_their_bounds() -> None:
-    options = MallisOptions(turn=40, zoom=1.2, shift=0.1)
+    options = MallisOptions(turn=40, scale=1.2, shift=0.1)
     drawn = draw_similarities(5000, options, seeded())
     angle = torch.rad2deg(torch.atan2(drawn.turn[:, 1, 0], drawn.turn[:, 0, 0]))
     scale = torch.linalg.det(drawn.turn).sqrt()

@@ -42,7 +42,7 @@ FACE_SOURCES = ("mtfl", "celeba")
 SMALLEST, LARGEST = 80, 160  # sides that faces are read at, in pixels: they have no more to show
 TOGETHER = 250  # faces that are looked at at once
 # Faces as they are have each point in its own place: k-means on places alone would get an NMI of 0.97 there.
-POSES = MallisOptions(turn=40.0, zoom=1.25, shift=0.3)
+POSES = MallisOptions(turn=40.0, scale=1.25, shift=0.3)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class MallisOptions:
             the training's, in a smaller share of the images is dropped: it means a place of the picture.
         looked_at: how many training images mergers look at, at most.
         turn: largest angle of a view, in degrees.
-        zoom: a view is up to so many times larger or smaller.
+        scale: a view is up to so many times larger or smaller.
         shift: largest offset of a view, in half image widths.
         light: strength of the change of contrast, brightness, colours and noise of a view.
         hue: beyond the paper where above 0. Share of half a turn by which colours turn about grey, each way.
@@ -92,7 +92,7 @@ class MallisOptions:
     following: float = 0.0
     looked_at: int = 10_000
     turn: float = 40.0
-    zoom: float = 1.2
+    scale: float = 1.2
     shift: float = 0.1
     light: float = 1.0
     hue: float = 0.0
@@ -127,7 +127,7 @@ class MallisOptions:
         plain["landmarks_from"] = require_number("landmarks_from", self.landmarks_from, low=self.rounds_from, high=1.0)
         plain["merge_from"] = require_number("merge_from", self.merge_from, low=self.landmarks_from, high=1.0)
         plain["turn"] = require_number("turn", self.turn, high=180.0)
-        plain["zoom"] = require_number("zoom", self.zoom, low=1.0, high=10.0)
+        plain["scale"] = require_number("scale", self.scale, low=1.0, high=10.0)
         plain["shift"] = require_number("shift", self.shift, high=2.0)
         for name, high in (("rounds", 10_000), ("mergers", 10_000), ("looked_at", 10**7)):
             plain[name] = require_integer(name, getattr(self, name), low=1, high=high)

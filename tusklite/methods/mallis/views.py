@@ -64,13 +64,13 @@ def draw_similarities(batch: int, options: MallisOptions, generator: torch.Gener
     """Turns, scales and offsets of views, as the options say, on the CPU.
 
     Example:
-        >>> still = draw_similarities(1, MallisOptions(turn=0, zoom=1, shift=0), torch.Generator().manual_seed(0))
+        >>> still = draw_similarities(1, MallisOptions(turn=0, scale=1, shift=0), torch.Generator().manual_seed(0))
         >>> still.turn.abs()
         tensor([[[1., 0.],
                  [0., 1.]]])
     """
     angle = math.radians(options.turn) * _spread(generator, batch)
-    scale = torch.exp(math.log(options.zoom) * _spread(generator, batch))
+    scale = torch.exp(math.log(options.scale) * _spread(generator, batch))
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     turn = torch.stack((cosine, -sine, sine, cosine), 1).view(batch, 2, 2)
     return Similarity(turn, options.shift * _spread(generator, batch, 1, 2))
@@ -100,7 +100,7 @@ def draw_views(
         `PointedViews` on the device of the images.
 
     Example:
-        >>> still = MallisOptions(turn=0, zoom=1, shift=0, light=0)
+        >>> still = MallisOptions(turn=0, scale=1, shift=0, light=0)
         >>> yes = torch.ones(1, 1, dtype=torch.bool)
         >>> xy = torch.full((1, 1, 2), 0.25)
         >>> draw_views(torch.rand(1, 3, 8, 8), xy, yes, still, torch.Generator().manual_seed(0)).xy
