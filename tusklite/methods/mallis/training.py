@@ -35,10 +35,10 @@ PHASES = ("warm-up", "rounds", "landmarks")
 
 
 class SeenPoints(NamedTuple):
-    """What a step of the first stage sees: B views, of which 2 k and 2 k + 1 are a pair in the order first, second.
+    """What a step of the first stage sees: B views, the first ones of B / 2 pairs, then the second ones.
 
     Attributes:
-        views: with their points, the first ones of all pairs, then the second ones.
+        views: with their points.
         label: int64 `(B, Q)`, which points are the same; -1 for none.
         heatmap: `(B, 1, h, w)` in [0, 1].
         descriptors: `(B, Q, D)` at the points.
@@ -150,7 +150,8 @@ class MallisTraining(Method[MallisLandmarks, MallisOptions, Seen]):
         for name in ("start", "truth", "memory"):
             xy, found = state[name]
             setattr(self, name, PointSets(xy.cpu(), found.cpu()))
-        self.label, self.centroids, self.warm = state["label"].cpu(), state["centroids"], state["warm"]
+        self.label, self.warm = state["label"].cpu(), state["warm"]
+        self.centroids = None if state["centroids"] is None else state["centroids"].cpu()
 
     def before_step(self, step: int, data: ImageSource) -> dict[str, object]:
         """Begin, begin a round, begin the second stage, or merge, where the schedule says so; what happened."""
