@@ -1,4 +1,4 @@
-"""The hourglass network (Newell et al. 2016) in the residual blocks of Bulat and Tzimiropoulos (2017)."""
+"""The hourglass (Newell et al. 2016), made of hierarchical residual blocks (Bulat and Tzimiropoulos 2017)."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ class MapHead(nn.Sequential):
 
     @property
     def last(self) -> nn.Conv2d:
-        """The convolution that gives the maps: the detectors of Mallis et al. (2020), section 3.3."""
+        """The convolution that gives the maps: each of its rows is a detector (Mallis et al. 2020, section 3.3)."""
         last = self[-1]
         assert isinstance(last, nn.Conv2d)
         return last

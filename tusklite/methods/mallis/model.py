@@ -1,4 +1,4 @@
-"""The two networks of Mallis et al. (2020): points with descriptors, and then a map for each landmark."""
+"""Two networks (Mallis et al. 2020): points with descriptors, and then a map for each landmark."""
 
 from __future__ import annotations
 
