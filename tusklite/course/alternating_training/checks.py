@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close
 from tusklite.course.shortcuts import without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, verdict
 from tusklite.losses import kmeans_softmin_loss, random_projections, sliced_wasserstein
 
@@ -21,7 +22,7 @@ def check_count_the_dead(count_the_dead: Callable[[Tensor, int], int]) -> None:
         >>> check_count_the_dead(lambda assignment, count: count - len(assignment.unique()))
         ✘ wrong: 10 prototypes, 1,000 descriptors: you count only those that win nothing; fewer than 10 is dead as well
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = drawn(0)
     for won in (  # the second wins exactly a tenth of the even share, and lives
         (7, 10, 373, 45, 80, 100, 150, 80, 150, 5),
         (0, 20, 480, 100, 400),
@@ -67,7 +68,7 @@ def check_routed_loss(routed_loss: Callable[..., Tensor]) -> None:
         ✘ wrong: the soft-min moves the prototypes as well; hand it means that have no gradient
     """
     routed_loss = without(routed_loss, {torch.autograd.backward: "give the loss back; whoever asked for it does that"})
-    generator = torch.Generator().manual_seed(0)
+    generator = drawn(0)
     descriptors, means = (torch.randn(size, 6, generator=generator) for size in (12, 4))
     projections = random_projections(20, 6, generator)
 
@@ -126,7 +127,7 @@ def check_diagnose(diagnose: Callable[[Mapping[str, float], int, int], str]) -> 
         >>> check_diagnose(lambda row, images, keypoints: "healthy")
         ✘ wrong: 9 of 16 heatmaps are flat: that is more than half, a "collapsed heatmap"; you say "healthy"
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = drawn(0)
     well = {"collapsed_heatmaps": 0, "largest_share": 0.3, "dead_prototypes": 0, "border_keypoints": 0}
     rows = [
         ({"collapsed_heatmaps": 9}, "9 of 16 heatmaps are flat: that is more than half"),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.losses import mutual_information_loss
 from tusklite.methods.tusk.training_descriptors import position_information
@@ -36,7 +37,7 @@ def check_information(information: Callable[[Tensor, Tensor], Tensor]) -> None:
         ✘ wrong: soft assignments to 4 clusters: the sign is turned round: information is at least 0
     """
     information = without(information, {mutual_information_loss: PACKAGE})
-    generator = torch.Generator().manual_seed(5)
+    generator = drawn(5)
     logits = 3 * torch.randn(9, 4, generator=generator)
     # Unlike in how often each cluster is used, so that a joint that is not made symmetric has two marginals.
     second = logits + torch.randn(9, 4, generator=generator) + torch.tensor([2.0, 0.0, 0.0, -1.0])
@@ -129,7 +130,7 @@ def check_nearest_elsewhere(nearest_elsewhere: Callable[[Tensor, Tensor], Tensor
     """
     nearest_elsewhere = without(nearest_elsewhere, {neighbour_graph: PACKAGE})
     for seed, scene_count in ((0, 6), (1, 4)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = drawn(seed)
         scenes = torch.arange(24) % scene_count
         scenes = scenes[torch.randperm(24, generator=generator)]
         # Those of one scene lie close to each other, so that the nearest of all is no answer.
@@ -194,7 +195,7 @@ def check_walk_joint(walk: Callable[[Tensor, Tensor, int], Tensor]) -> None:
 
     walk = without(walk, {walk_joint: PACKAGE})
     for seed, nodes, groups, steps in ((0, 12, 3, 0), (0, 12, 3, 1), (1, 15, 4, 3)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = drawn(seed)
         graph = (torch.rand(nodes, nodes, generator=generator) < 0.25).float()
         graph = torch.maximum(graph, graph.T).fill_diagonal_(0.0)
         around = torch.arange(nodes).roll(-1)
@@ -281,7 +282,7 @@ def check_information_lost(information_lost: Callable[[Tensor, int, int], float]
         ✘ wrong: clusters 0 and 1 of 5: yours is 0, and it should not be
     """
     information_lost = without(information_lost, {merge_by_information: "one merger is asked for, and what it costs"})
-    generator = torch.Generator().manual_seed(2)
+    generator = drawn(2)
     joint = torch.rand(5, 5, generator=generator).pow(3) + 0.6 * torch.eye(5)
     joint = joint + joint.T
     joint = (joint / joint.sum()).double()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import refuse_loop, without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer_tensor, verdict
 from tusklite.geometry import WARPS, identity_grid, random_tps
 from tusklite.losses import probability_alignment_loss
@@ -26,7 +27,7 @@ def check_centre_of_mass(centre_of_mass: Callable[[Tensor], Tensor]) -> None:
     centre_of_mass = without(
         centre_of_mass, {soft_argmax: "it is the package's; sum over rows and over columns yourself"}
     )
-    generator = torch.Generator().manual_seed(1)
+    generator = drawn(1)
     weights = 0.1 + torch.rand(3, 5, 8, generator=generator, dtype=torch.float64) ** 4
     total = weights.sum(dim=(1, 2), keepdim=True)
     wanted = soft_argmax((weights / total)[None])[0]
@@ -99,7 +100,7 @@ def check_alignment_matrix(alignment_matrix: Callable[[Tensor, Tensor, Tensor], 
         ✘ wrong: on two images and three landmarks: yours is 0 everywhere, and should not be
     """
     probs, warped = _random_maps(3, 2, 3, 5, 7), _random_maps(4, 2, 3, 6, 4)
-    warps = random_tps(2, WARPS["thewlis-faces-g2"], torch.Generator().manual_seed(5))
+    warps = random_tps(2, WARPS["thewlis-faces-g2"], drawn(5))
     grid = warps.grid(6, 4).double()
     wanted = _alignment_by_pairs(probs, warped, grid)
     result = answer_tensor(alignment_matrix, probs, warped, grid, shape=(2, 3, 3))
@@ -143,7 +144,7 @@ def _brightest(weights: Tensor) -> Tensor:
 
 
 def _random_maps(seed: int, *shape: int) -> Tensor:
-    logits = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    logits = torch.randn(shape, generator=drawn(seed), dtype=torch.float64)
     return (2 * logits).flatten(2).softmax(dim=-1).view(shape)
 
 

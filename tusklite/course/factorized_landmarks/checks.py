@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tusklite.course.comparison import close, compare, difference
 from tusklite.course.shortcuts import without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.geometry import WARPS, ThinPlateSpline, identity_grid, random_tps, warp_images
 from tusklite.losses import diversity_loss, overlap_loss, point_alignment_loss, probability_alignment_loss
@@ -60,7 +61,7 @@ def check_siamese_step(
     own = "it is the package's answer; write the step"
     package = (ThewlisTraining.see, ThewlisTraining.loss_terms, Method.training_step, draw_views)
     siamese_step = without(siamese_step, dict.fromkeys(package, own))
-    generator = torch.Generator().manual_seed(10)
+    generator = drawn(10)
     for size, pool, alignment, diversity in ((12, 2, 3.0, 0.6), (16, 4, 0.7, 2.0)):
         network = _Network(generator)
         images = torch.rand(3, 1, 14, 14, generator=generator)
@@ -306,7 +307,7 @@ def check_pixels_off(pixels_off: Callable[[Tensor, Tensor, ThinPlateSpline, int]
         >>> check_pixels_off(lambda xy, warped_xy, warp, side: (xy - warped_xy).norm(dim=-1) * side / 2)
         ✘ wrong: you compared the two views as they are: first take the twin's landmarks back by the warp
     """
-    warp = random_tps(4, WARPS["thewlis-mnist-g2"], torch.Generator().manual_seed(3)).to(dtype=torch.float64)
+    warp = random_tps(4, WARPS["thewlis-mnist-g2"], drawn(3)).to(dtype=torch.float64)
     warped_xy = 0.5 * _uniform(4, 7, seed=4)
     xy = warp(warped_xy) + 0.1 * _uniform(4, 7, seed=5)
     for side in (45, 80):
@@ -347,4 +348,4 @@ def check_pixels_off(pixels_off: Callable[[Tensor, Tensor, ThinPlateSpline, int]
 
 def _uniform(batch: int, count: int, seed: int) -> Tensor:
     """Points (batch, count, 2) in [-1, 1]."""
-    return 2 * torch.rand(batch, count, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1
+    return 2 * torch.rand(batch, count, 2, generator=drawn(seed), dtype=torch.float64) - 1

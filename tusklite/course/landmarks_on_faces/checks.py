@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.metrics import LandmarkRegressor, normalized_mean_error
 
@@ -199,4 +200,4 @@ def _least_squares(landmarks: Tensor, points: Tensor) -> Tensor:
 
 def _uniform(batch: int, count: int, seed: int) -> Tensor:
     """Points (batch, count, 2) in [-1, 1]."""
-    return 2 * torch.rand(batch, count, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1
+    return 2 * torch.rand(batch, count, 2, generator=drawn(seed), dtype=torch.float64) - 1

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tusklite.course.comparison import close
 from tusklite.course.shortcuts import without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.data.loader import batch_indices
 from tusklite.methods.base import Batch, Optimizers
@@ -215,10 +216,10 @@ def check_name_prototypes(name_prototypes: Callable[[Tensor], Tensor]) -> None:
         ✘ wrong: 4 prototypes, 4 classes: two prototypes have one name; here every class is given away once
     """
     name_prototypes = without(name_prototypes, {match_prototypes: "it is the package's answer; write it yourself"})
-    generator = torch.Generator().manual_seed(1)
+    generator = drawn(1)
     fixed = torch.tensor([[45, 5, 2, 0], [50, 40, 0, 1], [0, 30, 31, 29], [3, 2, 28, 5]])
-    drawn = [torch.randint(60, shape, generator=generator) for shape in ((10, 10), (7, 4), (3, 5), (6, 6))]
-    for counts in (fixed, *drawn):
+    rows = [torch.randint(60, shape, generator=generator) for shape in ((10, 10), (7, 4), (3, 5), (6, 6))]
+    for counts in (fixed, *rows):
         where = f"{len(counts)} prototypes, {counts.shape[1]} classes"
         found = answer_tensor(name_prototypes, counts, shape=(len(counts),)).long()
         wanted = _name_prototypes(counts)

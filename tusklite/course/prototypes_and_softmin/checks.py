@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.losses import kmeans_softmin_loss
 
@@ -32,7 +33,7 @@ def check_softmin_loss(softmin_loss: Callable[..., Tensor]) -> None:
         ✘ wrong: inverse temperature 1: this is the nearest distance alone; the logarithm of the sum is missing
     """
     softmin_loss = without(softmin_loss, {kmeans_softmin_loss: "it is the package's answer; write it yourself"})
-    generator = torch.Generator().manual_seed(3)
+    generator = drawn(3)
     x, p = (torch.randn(size, 5, generator=generator) for size in (9, 4))
     for s, squared in ((1.0, False), (0.4, True), (2.5, False), (300.0, False)):
         where = f"inverse temperature {s:g}" + ", squared distances" * squared
@@ -165,7 +166,7 @@ def check_softmin_gradient(softmin_gradient: Callable[[Tensor, Tensor, float], T
     forbidden = dict.fromkeys(AUTOGRAD, "the gradient is asked for without autograd; write its formula")
     softmin_gradient = without(softmin_gradient, forbidden)
     for seed, inverse_temperature in ((0, 1.0), (1, 2.5)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = drawn(seed)
         descriptors = torch.randn(7, 5, generator=generator, dtype=torch.float64)
         prototypes = torch.randn(4, 5, generator=generator, dtype=torch.float64)
         found = answer_tensor(softmin_gradient, descriptors, prototypes, inverse_temperature, shape=(7, 5))
@@ -241,7 +242,7 @@ def check_revive(revive: Callable[[Tensor, Tensor], Tensor]) -> None:
         ✘ wrong: 3 prototypes win nothing, and none of them has moved
     """
     for seed, dead in ((0, 3), (1, 1), (2, 0)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = drawn(seed)
         descriptors = torch.randn(40, 3, generator=generator)
         prototypes = torch.randn(6, 3, generator=generator)
         lost = torch.randperm(6, generator=generator)[:dead].sort().values

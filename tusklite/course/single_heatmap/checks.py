@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare, difference
 from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.ops.keypoints import detect_keypoints, non_max_suppression, sample_descriptors, window_maximum
 
@@ -30,7 +31,7 @@ def check_suppress(suppress: Callable[[Tensor, int], Tensor]) -> None:
     """
     package = (non_max_suppression, window_maximum, detect_keypoints)
     suppress = without(suppress, dict.fromkeys(package, "it is the package's answer; max-pooling is all you need"))
-    generator = torch.Generator().manual_seed(9)
+    generator = drawn(9)
     smooth = torch.stack([_smooth(13, 17, seed)[None] + level for seed, level in ((3, 2), (4, 1))]).float()
     smooth[:, 0, 0, 12] = 1.5  # above 0 on a border, where others are below
     ties = torch.randint(-3, 4, (2, 1, 13, 17), generator=generator).float()
@@ -198,7 +199,7 @@ def check_refine_above_background(refine_above_background: Callable[[Tensor, Ten
         >>> check_refine_above_background(refine_above_background)
         ✘ wrong: at temperature 0.2: this is the plain mean of the places: the scores have no say
     """
-    generator = torch.Generator().manual_seed(4)
+    generator = drawn(4)
     values = torch.rand(5, 25, generator=generator) ** 3
     places = 2 * torch.rand(5, 25, 2, generator=generator) - 1
     for temperature in (0.2, 1.0, 0.005):
@@ -255,7 +256,7 @@ def check_descriptor_slopes(descriptor_slopes: Callable[[Tensor, Tensor], Tensor
     """
     forbidden = dict.fromkeys(AUTOGRAD, "the slope is asked for without autograd; write its formula")
     descriptor_slopes = without(descriptor_slopes, forbidden)
-    generator = torch.Generator().manual_seed(5)
+    generator = drawn(5)
     height, width = 7, 11
     features = torch.randn(2, 3, height, width, generator=generator, dtype=torch.float64)
     # Between the outermost pixel centres, and never on the line between two pixels.
@@ -304,7 +305,7 @@ def check_descriptor_slopes(descriptor_slopes: Callable[[Tensor, Tensor], Tensor
 
 def _smooth(height: int, width: int, seed: int) -> Tensor:
     """A bumpy map (H, W) whose values all differ, with long slopes: one summit near a corner, one in the middle."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = drawn(seed)
     noise = torch.randn(1, 1, height, width, generator=generator, dtype=torch.float64)
     bumps = torch.nn.functional.avg_pool2d(noise, 3, stride=1, padding=1)[0, 0]
     row, column = torch.arange(height)[:, None], torch.arange(width)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import AUTOGRAD, without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.ops.aggregation import alpha_blend, score_weighted_sum
 from tusklite.ops.keypoints import splat_gaussians
@@ -37,7 +38,7 @@ def check_splat(splat: Callable[[Tensor, int, int, float], Tensor]) -> None:
     """
     package = dict.fromkeys((splat_gaussians, score_weighted_sum), "it is the package's answer; write the softmaxes")
     splat = without(splat, package)
-    generator = torch.Generator().manual_seed(10)
+    generator = drawn(10)
     anywhere = 1.8 * torch.rand(2, 3, 2, generator=generator) - 0.9
     for sigma, height, width, xy in (
         (1.0, 6, 9, anywhere),
@@ -176,7 +177,7 @@ def check_keypoint_worth(
         >>> check_keypoint_worth(lambda draw, images, xy, score, descriptors: score)
         ✘ wrong: these are the scores; how much worse does the image get without the keypoint?
     """
-    generator = torch.Generator().manual_seed(3)
+    generator = drawn(3)
     xy = 2 * torch.rand(2, 4, 2, generator=generator, dtype=torch.float64) - 1
     score = 0.2 + 0.8 * torch.rand(2, 4, generator=generator, dtype=torch.float64)
     descriptors = torch.randn(2, 4, 1, generator=generator, dtype=torch.float64)
@@ -209,7 +210,7 @@ def check_keypoint_worth(
     ):  # fmt: skip
         if close(found, other, 1e-6):
             raise WrongAnswer(reason)
-    drawn, full = draw(xy, score, descriptors), error(score)[:, None]
+    whole, full = draw(xy, score, descriptors), error(score)[:, None]
     left_out = [draw(xy, score * (1 - one[i]), descriptors) for i in range(4)]
     gone = [draw(xy, score, descriptors * (1 - one[i])[:, None]) for i in range(4)]
 
@@ -219,12 +220,12 @@ def check_keypoint_worth(
     by_one = torch.stack([error(torch.where(one[i].bool(), 1.0, score)) for i in range(4)], dim=1)
     absolute = per_keypoint(left_out, lambda drawing: (drawing - images).abs())
     mistakes = [
-        (absolute - (drawn - images).abs().mean(dim=(1, 2, 3))[:, None], "these are absolute errors; squared are asked "
+        (absolute - (whole - images).abs().mean(dim=(1, 2, 3))[:, None], "these are absolute errors; squared are asked "
          "for"),
         (without_one.sqrt() - full.sqrt(), "these are roots of mean squares; take no root"),
         (without_one / full, "this is the error without the keypoint over the error with it; take the difference"),
         ((without_one - full) / full, "this is the growth as a share of the error; take the difference alone"),
-        (per_keypoint(left_out, lambda drawing: (drawing - drawn).square()), "you compared the drawings with each "
+        (per_keypoint(left_out, lambda drawing: (drawing - whole).square()), "you compared the drawings with each "
          "other; both errors are against the image"),
         (per_keypoint(gone, lambda drawing: (drawing - images).square()) - full, "you wiped its descriptor; left out "
          "means a score of 0"),
@@ -244,7 +245,7 @@ def check_splat_slope(splat_slope: Callable[[Tensor, int, float], Tensor]) -> No
     """
     forbidden = dict.fromkeys(AUTOGRAD, "the slope is asked for without autograd; write its formula")
     splat_slope = without(splat_slope, forbidden)
-    generator = torch.Generator().manual_seed(6)
+    generator = drawn(6)
     for sigma, size in ((1.0, 9), (3.0, 7), (0.01, 6)):
         places = (size - 1) * torch.rand(5, generator=generator, dtype=torch.float64)
         if sigma < 0.1:
@@ -295,7 +296,7 @@ def check_blend_with_background(
         >>> check_blend_with_background(blend_with_background)
         ✘ wrong: the masks should have shape (2, 4, 5, 6), K + 1 of them with the background's last; yours (2, 3, 5, 6)
     """
-    generator = torch.Generator().manual_seed(8)
+    generator = drawn(8)
     for reach in (1.0, 800.0):
         layers = torch.rand(2, 3, 3, 5, 6, generator=generator)
         layers[:, :, -1] = reach * (2 * layers[:, :, -1] - 1)
@@ -352,7 +353,7 @@ def check_blend_with_background(
 
 def _taps(count: int, seed: int) -> dict[str, Tensor]:
     """Features by tap, of different sizes and loudness."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = drawn(seed)
     return {
         f"tap {i}": 10.0**i * torch.rand(2, 3 + i, 8 - i, 6, generator=generator, dtype=torch.float64)
         for i in range(count)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare, difference
 from tusklite.course.shortcuts import refuse_loop
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer_tensor, verdict
 
 
@@ -40,7 +41,7 @@ def check_to_coordinates(to_coordinates: Callable[[Tensor, int], Tensor]) -> Non
 @verdict("every scene is counted class by class")
 def check_count_digits(count_digits: Callable[[Tensor], Tensor]) -> None:
     """Exercise 0.2: classes (B, K) of keypoints to counts (B, 10), without a loop over scenes."""
-    generator = torch.Generator().manual_seed(0)
+    generator = drawn(0)
     for batch, points in ((1, 9), (3, 9), (5, 2)):
         classes = torch.randint(0, 10, (batch, points), generator=generator)
         wanted = torch.stack([torch.bincount(row, minlength=10) for row in classes])

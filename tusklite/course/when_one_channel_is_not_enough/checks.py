@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import refuse_loop, without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.metrics import evaluate_detections, match_detections
 from tusklite.ops.keypoints import splat_gaussians
@@ -200,4 +201,4 @@ def _maps_with_humps(counts: Tensor) -> Tensor:
 
 
 def _random(*shape: int, seed: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.rand(*shape, generator=drawn(seed), dtype=torch.float64)
