@@ -248,6 +248,8 @@ def test_every_command_is_one(path):
     text = path.read_text(encoding="utf-8")
     for line in re.findall(r"^python -m tusklite (.+)$", text, re.MULTILINE):
         arguments = parser().parse_args(shlex.split(line))
+        if arguments.command == "course":
+            continue
         experiment = get_experiment(arguments.experiment)
         if arguments.command == "departures":
             assert set(arguments.names) <= set(experiment.departures.rows)

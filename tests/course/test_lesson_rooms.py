@@ -15,7 +15,9 @@ from tusklite.course import figures
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = ROOT / "tusklite" / "course"
 LESSONS = {path.stem.partition("_")[2]: path for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
-ROOMS = sorted(path.parent.name for path in COURSE.glob("*/__init__.py") if path.parent.name != "figures")
+ROOMS = sorted(
+    path.parent.name for path in COURSE.glob("*/__init__.py") if path.parent.name not in ("figures", "classroom")
+)
 EACH_ROOM = pytest.mark.parametrize("room", ROOMS)
 
 

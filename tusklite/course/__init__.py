@@ -6,6 +6,7 @@ from tusklite.course import libraries
 
 __all__ = [
     "alternating_training",
+    "classroom",
     "clusters_without_labels",
     "diversity",
     "equivariance",

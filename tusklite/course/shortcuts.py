@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -45,28 +46,57 @@ def without(function: object, forbidden: Mapping[Callable[..., object], str]) ->
     """
     if not callable(function):
         return function
-    codes = {getattr(inspect.unwrap(name), "__code__", None): name for name in forbidden}
 
     def guarded(*inputs: object) -> object:
         called: list[Callable[..., object]] = []
-
-        def note(frame: object, event: str, what: object) -> None:
-            if event == "call" and frame.f_code in codes:  # type: ignore[attr-defined]
-                called.append(codes[frame.f_code])  # type: ignore[attr-defined]
-            elif event == "c_call":
-                called.extend(name for name in forbidden if name is what)
-
-        before = sys.getprofile()
-        sys.setprofile(note)
         try:
-            return function(*inputs)
+            with noting(forbidden, called):
+                return function(*inputs)
         finally:
-            sys.setprofile(before)
             if called and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 name = _plain_name(called[0])
                 raise WrongAnswer(f"you called `{name}`: {forbidden[called[0]]}")
 
     return guarded
+
+
+# What is looked for in the answer that is being called: whoever calls it in another process looks for it there.
+LOOKED_FOR: list[tuple[tuple[Callable[..., object], ...], list[Callable[..., object]]]] = []
+COUNTED: list[CountedCalls] = []
+
+
+@contextlib.contextmanager
+def noting(forbidden: Iterable[Callable[..., object]], called: list[Callable[..., object]]) -> Iterator[None]:
+    """Note which of some functions are called meanwhile.
+
+    Args:
+        forbidden: the functions.
+        called: gets each of them as often as it is called.
+
+    Example:
+        >>> called = []
+        >>> with noting([torch.square], called):
+        ...     _ = torch.ones(2) * torch.square(torch.ones(2))
+        >>> called == [torch.square]
+        True
+    """
+    forbidden = tuple(forbidden)
+    codes = {getattr(inspect.unwrap(name), "__code__", None): name for name in forbidden}
+
+    def note(frame: object, event: str, what: object) -> None:
+        if event == "call" and frame.f_code in codes:  # type: ignore[attr-defined]
+            called.append(codes[frame.f_code])  # type: ignore[attr-defined]
+        elif event == "c_call":
+            called.extend(name for name in forbidden if name is what)
+
+    before = sys.getprofile()
+    LOOKED_FOR.append((forbidden, called))
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+        LOOKED_FOR.pop()
 
 
 def refuse_loop(function: Callable[..., object], few: tuple, many: tuple, over: str) -> None:
@@ -82,9 +112,9 @@ def refuse_loop(function: Callable[..., object], few: tuple, many: tuple, over: 
     """
     calls = []
     for inputs in (few, many):
-        counted = _CountedCalls()
+        counted = CountedCalls()
 
-        def counting(*given: object, counted: _CountedCalls = counted) -> object:
+        def counting(*given: object, counted: CountedCalls = counted) -> object:
             with counted:
                 return function(*given)
 
@@ -97,12 +127,27 @@ def refuse_loop(function: Callable[..., object], few: tuple, many: tuple, over: 
         )
 
 
-class _CountedCalls(TorchFunctionMode):
-    """Counts calls of torch's functions and methods."""
+class CountedCalls(TorchFunctionMode):
+    """Counts calls of torch's functions and methods.
+
+    Example:
+        >>> with CountedCalls() as counted:
+        ...     _ = torch.ones(2).sum()
+        >>> counted.calls
+        2
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
+
+    def __enter__(self) -> CountedCalls:
+        COUNTED.append(self)
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        COUNTED.remove(self)
+        super().__exit__(*error)
 
     def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
         self.calls += 1
