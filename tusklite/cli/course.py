@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 
@@ -71,8 +70,6 @@ def _grade(arguments: argparse.Namespace) -> int:
         processes=arguments.processes,
         files=arguments.files,
     )
-    if arguments.accept_missing:
-        print(f"tusklite: {', '.join(arguments.accept_missing)} may be missing", file=sys.stderr)
     try:
         rows = classroom.grade_class(
             arguments.folder,
@@ -89,4 +86,6 @@ def _grade(arguments: argparse.Namespace) -> int:
         raise OSError(str(error)) from error
     counts = ", ".join(f"{count} {status}" for status, count in classroom.count_statuses(rows).items())
     print(f"{len(rows)} lines ({counts}) are in {arguments.out}")
+    if arguments.accept_missing:
+        print(f"graded where these need not hold: {', '.join(arguments.accept_missing)}")
     return 0

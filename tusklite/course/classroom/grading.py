@@ -30,7 +30,7 @@ __all__ = ["COLUMNS", "STATUSES", "Submission", "as_csv", "count_statuses", "fin
 
 COLUMNS = ("student", "lesson", "exercise", "function", "status", "points", "max_points", "message", "notebook")
 STATUSES = ("done", "wrong", "not tried yet", "missing", "stopped", "not handed in")
-LARGEST = 64 << 20  # bytes of a notebook
+LARGEST = 32 << 20  # bytes of a notebook
 
 
 @dataclass(frozen=True)
@@ -275,31 +275,30 @@ def _grade(submission: Submission, lesson: str, limits: Limits) -> dict[str, dic
         return _all_alike(exercises, Outcome("missing" if several else "not handed in", said))
     path = submission.notebooks[0]
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"larger than {LARGEST >> 20} MB")
-        notebook = read_notebook(path)
-    except (OSError, ValueError, RecursionError) as reason:
-        said = str(reason).replace(str(path), path.name)
-        return _all_alike(
-            exercises, Outcome("missing", f"no notebook that can be read: {' '.join(said.split())[:300]}")
-        )
-    own = {
-        "".join(cell.metadata.get("tags", [])): cell.source
-        for cell in read_notebook(Path(lesson)).cells
-        if cell.metadata.get("tags") in (["parameters"], ["bootstrap"])
-    }
-    cells = []
-    for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and tags != ["bootstrap"]:  # the package is there
-            cells.append(own.get("parameters", cell.source) if tags == ["parameters"] else cell.source)
-    number = notebook.metadata.get("tusklite", {}).get("student") if hasattr(notebook.metadata, "get") else None
-    try:
-        number = None if number is None else require_student("student", number)
-    except (TypeError, ValueError):
-        number = None
+        cells, number = _read_submission(path, Path(lesson))
+    except Exception as reason:  # a file of a stranger's can make its reader raise anything
+        said = " ".join(str(reason).replace(str(path), path.name).split())[:300]
+        return _all_alike(exercises, Outcome("missing", f"no notebook that can be read: {said}"))
     outcomes = grade_notebook(cells, exercises, limits, submission.student, number)
     return {number: asdict(outcome) for number, outcome in outcomes.items()}
+
+
+def _read_submission(path: Path, lesson: Path) -> tuple[list[str], str | None]:
+    """The code of a submitted notebook, with the lesson's own parameters, and the number that its copy was made for."""
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"larger than {LARGEST >> 20} MB")
+    notebook = read_notebook(path)
+    parameters = next(
+        cell.source for cell in read_notebook(lesson).cells if cell.metadata.get("tags") == ["parameters"]
+    )
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        if cell.cell_type == "code" and tags != ["bootstrap"]:  # the package is there
+            cells.append(parameters if tags == ["parameters"] else cell.source)
+    about = notebook.metadata.get("tusklite")
+    number = about.get("student") if isinstance(about, dict) else None
+    return cells, None if number is None else require_student("student", number)
 
 
 def _all_alike(exercises: Sequence[Exercise], outcome: Outcome) -> dict[str, dict[str, str]]:

@@ -6,8 +6,10 @@ looks at with its own checks.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib
+import inspect
 import json
 import os
 import pickle
@@ -192,21 +194,23 @@ class Tampering:
     def found(self) -> str:
         """The first name that stands for something else than at the start; empty where there is none."""
         now = dict(self._all())
-        for name, was in self.before.items():
-            if name in now and not _alike(was, now[name]):
+        for name, is_now in now.items():
+            if name in self.before and not _alike(self.before[name], is_now):
                 return name
+            place, _, last = name.rpartition(".")
+            if name not in self.before and place.startswith("tusklite.") and hasattr(builtins, last):
+                return name  # it stands before one of Python's
         return ""
 
     def _all(self) -> Iterator[tuple[str, tuple[object, ...]]]:
-        places: list[object] = [torch, Tensor, torch._C.TensorBase, torch.autograd, torch.nn.functional, torch.testing]
-        places += [sys.modules["builtins"]]
+        for name in dir(Tensor):
+            yield f"torch.Tensor.{name}", (inspect.getattr_static(Tensor, name),)
+        places: list[object] = [torch, torch.autograd, torch.nn.functional, torch.testing, builtins]
         places += [module for name, module in sorted(sys.modules.items()) if name.startswith("tusklite.")]
         for place in places:
             prefix = getattr(place, "__name__", "")
             for name, value in list(vars(place).items()):
-                if name.startswith("__") and name != "__eq__":
-                    continue
-                if callable(value):
+                if callable(value) and not name.startswith("__"):
                     yield f"{prefix}.{name}", _parts(value)
                     if isinstance(value, type) and value.__module__.startswith("tusklite."):
                         for inner, method in list(vars(value).items()):

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -28,7 +29,7 @@ import tusklite
 from tusklite.arguments import require_integer, require_number
 from tusklite.course.classroom.confinement import PROTECTIONS
 from tusklite.course.classroom.exercises import Exercise
-from tusklite.course.classroom.wire import Channel, ChannelClosed, by_value, decode
+from tusklite.course.classroom.wire import Channel, ChannelClosed, ChannelEnded, by_value, decode
 from tusklite.course.shortcuts import COUNTED, LOOKED_FOR
 from tusklite.course.variants import shift_of, variant
 from tusklite.course.verdict import Verdict, WrongAnswer
@@ -285,6 +286,7 @@ class Sandbox:
             },
         }
         ours, theirs = socket.socketpair()
+        ours.settimeout(60.0)  # where nobody takes what is sent
         life, self._alive = os.pipe()
         self._reported, report = os.pipe()
         self._errors = (self._around / "errors").open("wb+")
@@ -316,6 +318,9 @@ class Sandbox:
         soon, late = time.monotonic() + seconds, self._began + self.limits.seconds
         try:
             return self._channel.ask(request, min(soon, late))
+        except ChannelEnded:
+            select.select([self._reported], [], [], 30.0)  # the process that watches is about to say why
+            raise
         except ChannelClosed:
             now = time.monotonic()
             self._overdue = "seconds" if now >= late else "cell_seconds" if now >= soon else ""
@@ -437,7 +442,7 @@ def _last_that_matters(cells: Sequence[str], names: Sequence[str]) -> int:
 
 def _line(text: str) -> str:
     """A message in one line of a table."""
-    line = " ".join(text.split())
+    line = re.sub(r" \(<ipython-input[^>]*>, (line \d+)\)", r" (\1)", " ".join(text.split()))
     return "".join(letter if letter.isprintable() else "�" for letter in line)[:1000]
 
 

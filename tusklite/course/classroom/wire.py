@@ -6,7 +6,6 @@ What goes there is pickled. What comes back is JSON with numbers as bytes: readi
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import json
 import pickle
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from tusklite.geometry import ThinPlateSpline
 
-__all__ = ["Channel", "ChannelClosed", "by_value", "decode", "encode"]
+__all__ = ["Channel", "ChannelClosed", "ChannelEnded", "by_value", "decode", "encode"]
 
 LONGEST = 64 << 20  # bytes of a message
 TYPES = {
@@ -37,6 +36,10 @@ TYPES = {
 
 class ChannelClosed(OSError):
     """The other end is gone, too late, or says what is no message."""
+
+
+class ChannelEnded(ChannelClosed):
+    """The other end is gone."""
 
 
 class Channel:
@@ -58,7 +61,7 @@ class Channel:
         try:
             self.end.sendall(struct.pack("<Q", len(content)) + content)
         except OSError as reason:
-            raise ChannelClosed(str(reason)) from reason
+            raise ChannelEnded(str(reason)) from reason
 
     def receive(self, until: float | None = None) -> bytes:
         """Wait for a message, until a moment of `time.monotonic()`.
@@ -79,10 +82,12 @@ class Channel:
                 if not select.select([self.end], [], [], left)[0]:
                     raise ChannelClosed("no answer in time")
                 part = self.end.recv(min(missing, 1 << 20))
+            except ChannelClosed:
+                raise
             except (OSError, ValueError) as reason:
-                raise ChannelClosed(str(reason)) from reason
+                raise ChannelEnded(str(reason)) from reason
             if not part:
-                raise ChannelClosed("the other end is closed")
+                raise ChannelEnded("the other end is closed")
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
@@ -184,7 +189,7 @@ def decode(value: object) -> Any:
         raise ValueError("no value")
     try:
         return _DECODERS[next(iter(value))](value)
-    except (KeyError, TypeError, IndexError, RuntimeError, OverflowError, binascii.Error, RecursionError) as reason:
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as reason:
         raise ValueError(f"no value ({type(reason).__name__})") from reason
 
 
