@@ -152,6 +152,7 @@ class Here:
         return json.loads(json.dumps(self.inside.reply_to(request)))
 
 
+@pytest.mark.slow
 @ALARM
 def test_what_is_sent_and_what_is_not():
     from test_every_check import CHECKS
@@ -167,6 +168,7 @@ def test_what_is_sent_and_what_is_not():
     assert together == TOGETHER
 
 
+@pytest.mark.slow
 @ALARM
 def test_every_mistake_gets_the_same_words_from_afar():
     from test_every_check import LESSONS
