@@ -137,6 +137,13 @@ def test_a_quiz_quotes_no_number_that_the_lesson_does_not_show(name):
         assert set(NUMBER.findall(" ".join(words))) <= there
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_notes_quote_no_number_that_the_lesson_does_not_show(name):
+    notes = json.loads((TEACH / "notes.json").read_text(encoding="utf-8"))[name]
+    said = " ".join(text for part in (*notes["show"], *notes["questions"]) for text in part.values())
+    assert set(NUMBER.findall(said)) <= set(NUMBER.findall(shown(name)))
+
+
 def test_the_right_answer_is_not_to_be_guessed_by_its_letter():
     letters = [
         letter

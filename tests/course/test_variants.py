@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -83,6 +84,14 @@ def test_which_exercises_have_data_of_their_own(students):
         if own == for_all and name != "take_turns":  # whose data are in prototypes and optimisers
             same.add(name)
     assert same == FIXED
+
+
+def test_the_page_for_teaching_has_the_right_numbers():
+    page = Path(__file__).parents[2].joinpath("site", "teach", "class.md").read_text(encoding="utf-8")
+    public = sum(check.worked is not None for _, check, _ in CHECKS)
+    assert f"There are {len(SHIFTS)} sets of data" in page
+    assert f"{len(FIXED)} of the {len(CHECKS)} exercises have the same data for all" in page
+    assert f"{public} of them in the package itself" in page
 
 
 def test_without_a_number_data_are_those_of_the_seed_alone():
