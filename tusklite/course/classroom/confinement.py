@@ -274,18 +274,34 @@ def _end_all() -> None:
 
 def _below(root: int) -> list[int]:
     """Every process that came of one, those that came last first."""
-    parents: dict[int, list[int]] = {}
+    children = _children if os.path.exists(f"/proc/{root}/task/{root}/children") else _parents().get
+    found: list[int] = []
+    asked = [root]
+    while asked:
+        own = children(asked.pop(), []) or []
+        found += own
+        asked += own
+    return found[::-1]
+
+
+def _children(pid: int, otherwise: list[int]) -> list[int]:
+    """The children of all threads of a process, as newer systems list them."""
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+    return found or otherwise
+
+
+def _parents() -> dict[int, list[int]]:
+    """The children of each process of the system."""
+    found: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = Path("/proc", entry, "stat").read_bytes().rpartition(b")")[2].split()
-                parents.setdefault(int(fields[1]), []).append(int(entry))
-    found, asked = [], [root]
-    while asked:
-        children = parents.get(asked.pop(), [])
-        found += children
-        asked += children
-    return found[::-1]
+                found.setdefault(int(fields[1]), []).append(int(entry))
+    return found
 
 
 def _proportional(pid: int) -> int:
