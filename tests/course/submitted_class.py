@@ -44,13 +44,18 @@ MEANT: dict[str, tuple[list[str], list[tuple[str, str]]]] = {
         [("wrong", "the cell that defines `centre_of_mass` raised SyntaxError"), RIGHT, ("missing", "")],
     ),
     "endless": (
-        ["while True:\n    pass", CENTRE.answer, in_vain(SPREAD, "while True:\n    pass"), MATRIX.answer],
+        [
+            "import time\nwhile True:\n    time.sleep(0.1)",
+            CENTRE.answer,
+            in_vain(SPREAD, "while True:\n    time.sleep(0.1)"),
+            MATRIX.answer,
+        ],
         [RIGHT, ("stopped", "took longer than"), RIGHT],
     ),
     "stubborn": (
         [
             CENTRE.answer,
-            "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass",
+            "import time\nwhile True:\n    try:\n        time.sleep(1000)\n    except BaseException:\n        pass",
             SPREAD.answer,
         ],
         [RIGHT, ("stopped", "would not be stopped"), ("stopped", "would not be stopped")],

@@ -36,7 +36,7 @@ def needs_protections() -> None:
 
 # A class
 
-QUICK = Limits(cell_seconds=20, memory=3000, processes=48, files=64)
+QUICK = Limits(cell_seconds=30, memory=3000, processes=24, files=64)
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def confine(job: dict) -> list[str]:
     for kind, most in (
         (resource.RLIMIT_CPU, int(limits["seconds"]) + 5),
         (resource.RLIMIT_DATA, limits["memory"]),
-        (resource.RLIMIT_FSIZE, limits["files"]),
+        (resource.RLIMIT_FSIZE, limits["files"] // 2),
         (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_NOFILE, 256),
         (resource.RLIMIT_CORE, 0),

@@ -59,7 +59,7 @@ class Limits:
         cell_seconds: for a cell, or a call of a function that is graded.
         memory: megabytes, of all its processes together, and of each.
         processes: and threads, of all its processes together.
-        files: megabytes that lie in its folder, and in each file.
+        files: megabytes that lie in its folder, and half of that in each file.
 
     Raises:
         TypeError, ValueError: not a number, or out of range.
@@ -116,6 +116,7 @@ def grade_notebook(
     sandbox = Sandbox(limits)
     outcomes: dict[str, Outcome] = {}
     failed: dict[str, str] = {}
+    ended = ""
     try:
         room = f"tusklite.course.{exercises[0].lesson.partition('_')[2]}"
         sandbox.ask({"do": "load", "room": room}, STARTING)
@@ -131,15 +132,15 @@ def grade_notebook(
                 outcomes[by_name[name].number] = _judge(sandbox, by_name[name], room, student, number)
     except Exception:  # whatever it says, it can spoil nobody's grades but its own
         sandbox.close()
-        for exercise in exercises:
-            outcomes.setdefault(exercise.number, Outcome("stopped", sandbox.why_it_ended()))
+        ended = sandbox.why_it_ended()
     finally:
         sandbox.close()
     for exercise in exercises:
-        said = f"no function `{exercise.name}` in the notebook"
+        outcome = Outcome("stopped", ended) if ended else Outcome("missing", f"no function `{exercise.name}` in it")
         if exercise.number in failed:
             said = f"the cell that defines `{exercise.name}` raised {failed[exercise.number]}"
-        outcomes.setdefault(exercise.number, Outcome("wrong" if exercise.number in failed else "missing", said))
+            outcome = Outcome("wrong", said)
+        outcomes.setdefault(exercise.number, outcome)
     return outcomes
 
 
