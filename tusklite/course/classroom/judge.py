@@ -136,7 +136,8 @@ def grade_notebook(
     finally:
         sandbox.close()
     for exercise in exercises:
-        outcome = Outcome("stopped", ended) if ended else Outcome("missing", f"no function `{exercise.name}` in it")
+        said = ended or f"no function `{exercise.name}` in the notebook"
+        outcome = Outcome("stopped" if ended else "missing", said)
         if exercise.number in failed:
             said = f"the cell that defines `{exercise.name}` raised {failed[exercise.number]}"
             outcome = Outcome("wrong", said)
