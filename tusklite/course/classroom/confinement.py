@@ -20,9 +20,6 @@ import tempfile
 import time
 from pathlib import Path
 
-if sys.platform != "win32":
-    import resource
-
 __all__ = ["PROTECTIONS", "confine", "main", "start_on_demand"]
 
 # What can be held, and what it means.
@@ -69,6 +66,8 @@ def confine(job: dict) -> list[str]:
     Raises:
         OSError: a limit could not be set.
     """
+    import resource
+
     held = ["limits"]
     if job["uid"] is not None:
         _become(job["uid"], job["keep_reading"])
@@ -155,9 +154,9 @@ def _leave_namespaces(as_root: bool) -> list[str]:
         except NotHeld:
             continue
         if not as_root:  # it stays who it is; without this it would be nobody
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-            Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+            Path("/proc/self/setgroups").write_bytes(b"deny")
+            Path("/proc/self/uid_map").write_bytes(f"{uid} {uid} 1".encode())
+            Path("/proc/self/gid_map").write_bytes(f"{gid} {gid} 1".encode())
         return list(names)
     return []
 
@@ -307,8 +306,8 @@ def _parents() -> dict[int, list[int]]:
 def _proportional(pid: int) -> int:
     """Bytes of memory that a process holds, and its part of what it shares; that takes a while to find out."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
                 return int(line.split()[1]) << 10
     except (OSError, ValueError, IndexError):
         pass
@@ -318,7 +317,7 @@ def _proportional(pid: int) -> int:
 def _resident(pid: int) -> int:
     """Bytes of memory that a process holds alone or shares; 0 where it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * resource.getpagesize()
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0
 
