@@ -40,11 +40,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-quick test-oldest lint types outputs notebooks bench record record-gpu departures \
-	results equations teach bootstrap mutants lock clean
+.PHONY: help setup lab run test test-quick test-oldest test-browser lint types outputs notebooks bench record record-gpu \
+	departures results equations teach bootstrap site mutants lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## make .venv with the locked requirements and the package (PYTHON=python3.12; TORCH=cpu without CUDA)
 
@@ -65,6 +65,9 @@ test-quick: setup  ## the tests that take under 10 s each, without the lessons, 
 
 test-oldest: $(OLDEST_READY)  ## the tests but the lessons', with the oldest versions that are allowed (OLDEST_PYTHON=python3.10)
 	MPLBACKEND=Agg $(OLDEST) -m pytest --numprocesses $(JOBS) -W default::DeprecationWarning --ignore tests/notebooks
+
+test-browser: site  ## the site's pages, and lessons in JupyterLab, in a real Chromium (apt-get install chromium)
+	TUSKLITE_BROWSER=1 $(VENV) -m pytest tests/browser
 
 lint: setup  ## formatting and lint alone
 	$(VENV) -m ruff format --check .
@@ -104,13 +107,16 @@ teach: setup  ## write the pages for teaching again, from the lessons and site/t
 bootstrap: setup  ## write the first cell of every lesson again, with the address in pyproject.toml
 	$(VENV) site/bootstrap.py
 
+site: setup  ## build the web site, offline, into build/site/html, and follow its links (OUTSIDE=1: those elsewhere too)
+	$(VENV) site/make_site.py $(if $(OUTSIDE),--outside)
+
 mutants: setup  ## put small faults into the core, one at a time, and see the tests notice: about 20 minutes
 	$(VENV) -m pip install --quiet "mutmut>=3.8,<4"
 	$(VENV) tests/mutants.py
 
 lock:  ## write requirements.lock again from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade takes the newest versions)
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-python-downloads --no-config --no-annotate \
-		--custom-compile-command "make lock" --extra course --extra sweep --extra test $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
+		--custom-compile-command "make lock" --extra course --extra sweep --extra test --extra site --extra browser $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
 
 clean:  ## remove caches and build products; environments, runs/ and results/ stay
 	rm -rf build dist mutants *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

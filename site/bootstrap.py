@@ -27,9 +27,14 @@ assert importlib.util.find_spec("tusklite") or not os.system(f'"{sys.executable}
 """
 
 
-def address(pyproject: Path = ROOT / "pyproject.toml") -> str:
+def pyproject(path: Path = ROOT / "pyproject.toml") -> dict[str, Any]:
+    """What pyproject.toml says."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def address(path: Path = ROOT / "pyproject.toml") -> str:
     """What pip is told: the address in pyproject.toml, by git where it is that of a repository."""
-    source: str = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["urls"]["Source"]
+    source: str = pyproject(path)["project"]["urls"]["Source"]
     return f"git+{source}" if source.endswith(".git") else source
 
 

@@ -1,12 +1,13 @@
-"""An index of equations made from the docstrings: which function is which equation of which paper.
+"""An index of equations made from the docstrings: which function is which equation of which paper, in which lesson.
 
 Docstrings cite papers in one style, `(Jin et al. 2022, eq. 2)`; `python site/equations.py` collects every such place in
-the package and writes `site/equations.md`.
+the package, looks up which lessons speak of what cites it, and writes `site/equations.md`.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tusklite"
 PAGE = ROOT / "site" / "equations.md"
+NOTEBOOKS = ROOT / "notebooks"
 
 AUTHORS = r"(?:(?:van|der|den|de) )*[A-Z][\w-]+(?:, [A-Z][\w-]+)*(?: et al\.| and [A-Z][\w-]+)?"
 PLACE = r"(?:eq\. \d+|eqs\. \d+(?:, \d+)*(?: (?:to|and) \d+)?|section [\d.]*\d|table \d+|figure \d+|supplement)"
@@ -85,29 +87,61 @@ def citations() -> list[Citation]:
     return sorted(found, key=Citation.order)
 
 
+@cache
+def lesson_texts() -> dict[str, tuple[str, str]]:
+    """Of every lesson, by its file's name, what it says it built, which is its last part, and all of it."""
+    found = {}
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        last = max((index for index, cell in enumerate(cells) if re.match("## What you ", cell)), default=len(cells))
+        found[path.stem] = ("\n".join(cells[last:]), "\n".join(cells))
+    return found
+
+
+def lessons_of(citation: Citation) -> list[str]:
+    """The lessons that build what cites a paper; where none says so, the first one that speaks of it or its file.
+
+    Example:
+        >>> by_name = {citation.name: citation for citation in citations()}
+        >>> lessons_of(by_name["sliced_wasserstein"])
+        ['09_sliced_wasserstein']
+    """
+    name = re.compile(rf"\b{re.escape(citation.name.rpartition('.')[2])}\b")
+    file = f"../{citation.file})"
+    room = re.match(r"tusklite/course/(\w+)/", citation.file)
+    own = [lesson for lesson in lesson_texts() if room and lesson[3:] == room[1]]
+    builds = [lesson for lesson, (built, _) in lesson_texts().items() if name.search(built) and file in built]
+    speaks = [lesson for lesson, (_, whole) in lesson_texts().items() if name.search(whole)]
+    leads = [lesson for lesson, (_, whole) in lesson_texts().items() if file in whole]
+    return own or builds or speaks[:1] or leads[:1]
+
+
+def rest(citation: Citation) -> str:
+    """What stands beside a citation in a table: what it is, its lessons, its place in the package."""
+    lessons = ", ".join(f"[{lesson[:2]}](../notebooks/{lesson}.ipynb)" for lesson in lessons_of(citation))
+    return f"{citation.summary} | {lessons} | [`{citation.name}`](../{citation.file})"
+
+
 def page() -> str:
     """The index in Markdown: a table for each paper whose equations or sections are cited, and one for the others."""
     lines = [
         "# Equations",
         "",
-        "Which function is which equation. Made from the docstrings by `python site/equations.py`; do not edit.",
+        "Which function is which equation, and which lesson builds it. "
+        "Made from the docstrings by `python site/equations.py`; do not edit.",
     ]
     found = citations()
     papers = list(dict.fromkeys(citation.paper for citation in found))
     placed = [paper for paper in papers if any(citation.place for citation in found if citation.paper == paper)]
     for paper in placed:
-        lines += ["", f"## {paper}", "", "| where | what | in the package |", "| --- | --- | --- |"]
+        lines += ["", f"## {paper}", "", "| where | what | lesson | in the package |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {citation.place} | {citation.summary} | [`{citation.name}`](../{citation.file}) |"
+            f"| {citation.place} | {rest(citation)} |"
             for citation in found
             if citation.paper == paper and citation.place
         ]
-    lines += ["", "## Other papers", "", "| paper | what | in the package |", "| --- | --- | --- |"]
-    lines += [
-        f"| {citation.paper} | {citation.summary} | [`{citation.name}`](../{citation.file}) |"
-        for citation in found
-        if citation.paper not in placed
-    ]
+    lines += ["", "## Other papers", "", "| paper | what | lesson | in the package |", "| --- | --- | --- | --- |"]
+    lines += [f"| {citation.paper} | {rest(citation)} |" for citation in found if citation.paper not in placed]
     return "\n".join(lines) + "\n"
 
 

@@ -25,8 +25,10 @@ from torch import Tensor
 # one name, and have no doctests.
 collect_ignore = [
     *("experiments/toy_experiment.py", "sweeps/counted_experiment.py"),  # whoever loads them makes them known
-    *("conftest.py", "cli/conftest.py", "data/conftest.py", "sweeps/conftest.py"),
+    *("conftest.py", "browser/conftest.py", "cli/conftest.py", "data/conftest.py", "sweeps/conftest.py"),
 ]
+if not os.environ.get("TUSKLITE_BROWSER"):
+    collect_ignore.append("browser")  # what needs Chromium is run by `make test-browser`
 
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -25,6 +25,7 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIREMENTS = requirements(("test",))
+LOCKED = {str(each): each for each in [*REQUIREMENTS, *requirements(("browser", "site"))]}.values()
 LOCK = [
     Requirement(line)
     for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
@@ -82,7 +83,7 @@ def test_lock_satisfies_pyproject(version, platform):
     pins = [pin for pin in LOCK if pin.marker is None or pin.marker.evaluate(environment)]
     versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in pins}
     assert len(versions) == len(pins), "a package is pinned twice for one interpreter"
-    for requirement in REQUIREMENTS:
+    for requirement in LOCKED:
         if requirement.marker is None or requirement.marker.evaluate(environment):
             locked = versions[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(locked), f"{requirement} does not admit {locked}: make lock"

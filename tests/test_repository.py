@@ -17,10 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = dict(re.findall(r"^([a-z-]+):.*## (.+)$", MAKEFILE, re.MULTILINE))
-WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+WORKFLOW, SITE = (
+    yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
+    for name in ("test", "site")
+)
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+JOBS = [job for workflow in (WORKFLOW, SITE) for job in workflow["jobs"].values()]
+STEPS = [step for job in JOBS for step in job["steps"]]
 
 
 # The Makefile
@@ -31,7 +35,8 @@ def test_every_target_says_what_it_does():
     assert set(TARGETS) == set(phony.replace("\\", " ").split())
     assert set(TARGETS) >= {
         *("setup", "lab", "run", "test", "test-quick", "test-oldest", "lint", "types", "outputs", "bench", "record"),
-        *("record-gpu", "departures", "results", "equations", "teach", "bootstrap", "mutants", "lock", "clean"),
+        *("record-gpu", "departures", "results", "equations", "teach", "bootstrap", "site", "mutants", "lock", "clean"),
+        "test-browser",
     }
 
 
@@ -155,9 +160,19 @@ def test_every_action_is_pinned_to_a_version():
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+\.\d+\.\d+", action) for action in actions)
 
 
-def test_the_workflow_may_only_read():
-    assert WORKFLOW["permissions"] == {"contents": "read"}
-    assert all(job["timeout-minutes"] <= 120 for job in WORKFLOW["jobs"].values())
+def test_the_workflows_may_only_read_but_for_the_pages_that_one_job_publishes():
+    assert WORKFLOW["permissions"] == SITE["permissions"] == {"contents": "read"}
+    assert all(job["timeout-minutes"] <= 120 for job in JOBS)
+    assert [job["permissions"] for job in JOBS if "permissions" in job] == [{"pages": "write", "id-token": "write"}]
+    assert SITE["jobs"]["publish"]["if"] == "github.ref == 'refs/heads/main'"
+
+
+def test_the_site_is_opened_in_a_browser_before_it_is_published():
+    run = [step["run"] for step in SITE["jobs"]["build"]["steps"] if "run" in step and "name" not in step]
+    assert run == ["make site OUTSIDE=1", "make test-browser"]
+    assert SITE["jobs"]["publish"]["needs"] == "build"
+    assert "site/make_site.py --outside" in commands("site", "OUTSIDE=1")
+    assert "-m pytest tests/browser" in commands("test-browser")
 
 
 # Hooks before a commit

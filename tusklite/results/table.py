@@ -120,6 +120,16 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(heads), *lines[1:]])
 
 
+def row_groups(results: Sequence[Result]) -> list[list[Result]]:
+    """Results of one experiment by the rows of its table: those that differ in their seed alone share one."""
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for result in results:
+        data = result["data"]
+        key = (result["preset"], _changes(result), data["source"], result["device"], str(data.get("sha256")))
+        groups.setdefault(key, []).append(result)
+    return [group for _, group in sorted(groups.items())]
+
+
 def results_table(table: Table, results: Sequence[Result]) -> str:
     """The papers' rows, then ours: medians with smallest and largest over seeds.
 
@@ -133,12 +143,7 @@ def results_table(table: Table, results: Sequence[Result]) -> str:
         words = [row.method, *(row.words.get(column.head, "") for column in table.columns[1:])]
         figures = [m.cell([row.metrics[m.name]]) if m.name in row.metrics else "" for m in table.metrics]
         rows.append([*words, *figures])
-    groups: dict[tuple[str, ...], list[Result]] = {}
-    for result in results:
-        data = result["data"]
-        key = (result["preset"], _changes(result), data["source"], result["device"], str(data.get("sha256")))
-        groups.setdefault(key, []).append(result)
-    for _, group in sorted(groups.items()):
+    for group in row_groups(results):
         figures = []
         for metric in table.metrics:
             values = [result["metrics"].get(metric.name) for result in group]
