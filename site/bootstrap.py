@@ -1,8 +1,9 @@
 """The first cell of every lesson and solution, which installs the package where it is not there, as in Colab.
 
-`python site/bootstrap.py` writes it into all of them, with the address that pyproject.toml has under `[project.urls]`
-as `Source`, and nothing else of them changes. A reader's `$TUSKLITE_SOURCE` takes the place of the address: anything
-that pip installs from. With `--no-deps` pip looks at no other package, so torch and numpy stay what they are.
+`python site/bootstrap.py` writes it into all of them, and a line of badges into the lessons, with the address that
+pyproject.toml has under `[project.urls]` as `Source`; nothing else of them changes. A reader's `$TUSKLITE_SOURCE` takes
+the place of the address: anything that pip installs from. With `--no-deps` pip looks at no other package, so torch and
+numpy stay what they are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+import addresses
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,14 +66,42 @@ def notebooks() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("*.ipynb")) + sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
+def badges(source: str, name: str) -> str:
+    """Where a lesson opens without an installation: the line below its title.
+
+    Args:
+        source: the repository's address, or what pip is told for it.
+        name: of the lesson's file.
+
+    Example:
+        >>> badges("https://github.com/ada/keypoints.git", "a.ipynb")[:70]
+        '[Open in Colab](https://colab.research.google.com/github/ada/keypoints'
+    """
+    source, notebook = source.removeprefix("git+"), f"notebooks/{name}"
+    ways = [f"[Open in Colab]({addresses.colab(source, notebook) or '../README.md#in-colab'})"]
+    if source.endswith(".git"):
+        ways.append(f"[Open in Binder]({addresses.binder(source, notebook)})")
+    return " · ".join(ways)
+
+
+def tagged(notebook: dict[str, Any], tag: str) -> list[dict[str, Any]]:
+    """The cells of a notebook that have a tag."""
+    return [each for each in notebook["cells"] if tag in each["metadata"].get("tags", [])]
+
+
 def write(path: Path, source: str) -> bool:
-    """Put the cell for an address into a notebook; False where it was there already."""
-    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    (own,) = (each for each in notebook["cells"] if "bootstrap" in each["metadata"].get("tags", []))
-    wanted = cell(source).splitlines(keepends=True)
-    if own["source"] == wanted:
+    """Put the cell, and a lesson's badges, for an address into a notebook; False where both were there already."""
+    text = path.read_text(encoding="utf-8")
+    notebook: dict[str, Any] = json.loads(text)
+    (own,) = tagged(notebook, "bootstrap")
+    own["source"] = cell(source).splitlines(keepends=True)
+    if path.parent.name != "solutions":
+        if not tagged(notebook, "badges"):
+            made = {"cell_type": "markdown", "id": "badges", "metadata": {"tags": ["badges"]}, "source": []}
+            notebook["cells"].insert(1, made)
+        tagged(notebook, "badges")[0]["source"] = [badges(source, path.name)]
+    if json.loads(text) == notebook:
         return False
-    own["source"] = wanted
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return True
 

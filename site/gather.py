@@ -234,6 +234,8 @@ def lesson(path: Path, sources: Sources, folder: Path) -> None:
     page = sources.pages[own]
     figures = (folder / page).with_suffix("")
     figures.mkdir(parents=True)
+    # The site has buttons of its own.
+    notebook["cells"] = [cell for cell in notebook["cells"] if "badges" not in cell["metadata"].get("tags", [])]
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = sources.translate(as_text(cell["source"]), own, page)

@@ -133,7 +133,7 @@ def page(title: str, listed: list[str]) -> str:
     for module in listed:
         if module != title:
             lines += heading(module, "-")
-        lines += [f".. automodule:: {module}", "   :members:", ""]
+        lines += [f".. automodule:: {module}", "   :members:", "   :ignore-module-all:", ""]
         offered = public_names(module) if module == title else {}
         if offered:
             lines += [f"From ``{module}`` one imports:", "", ".. list-table::", "   :widths: auto", ""]

@@ -24,6 +24,7 @@ from torch import Tensor
 # The toy registers itself when it is imported, and its tests do that in processes of their own; files of fixtures share
 # one name, and have no doctests.
 collect_ignore = [
+    "hosts",  # a script that makes environments
     *("experiments/toy_experiment.py", "sweeps/counted_experiment.py"),  # whoever loads them makes them known
     *("conftest.py", "browser/conftest.py", "cli/conftest.py", "data/conftest.py", "sweeps/conftest.py"),
 ]

@@ -12,16 +12,13 @@ import sys
 import venv
 from pathlib import Path
 
+import bootstrap
 import pytest
 from oldest_versions import requirements
 
 from tusklite.course import libraries
 
 ROOT = Path(__file__).resolve().parents[1]
-_spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "site" / "bootstrap.py")
-bootstrap = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(bootstrap)
-
 LESSONS = [json.loads(path.read_text(encoding="utf-8")) for path in bootstrap.notebooks()]
 (CELL,) = {
     "".join(cell["source"])
@@ -64,15 +61,30 @@ def test_an_address_that_would_spoil_the_cell_is_refused(source: str) -> None:
 
 
 def test_writing_the_cell_changes_nothing_else_of_a_notebook(tmp_path: Path) -> None:
-    path = tmp_path / "lesson.ipynb"
+    path = tmp_path / bootstrap.notebooks()[0].name
     before = bootstrap.notebooks()[0].read_bytes()
     path.write_bytes(before)
     assert not bootstrap.write(path, bootstrap.address())
     assert path.read_bytes() == before
     assert bootstrap.write(path, "https://other.example/c.whl")
     old, new = before.decode().splitlines(), path.read_text(encoding="utf-8").splitlines()
-    (differs,) = [number for number, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
-    assert new[differs] == old[differs].replace(bootstrap.address(), "https://other.example/c.whl")
+    badges, cell = [number for number, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+    assert new[cell] == old[cell].replace(bootstrap.address(), "https://other.example/c.whl")
+    assert new[badges].strip() == '"[Open in Colab](../README.md#in-colab)"'  # and Binder wants a repository
+
+
+def test_every_lesson_has_badges_below_its_title_and_no_solution_has() -> None:
+    for path, lesson in zip(bootstrap.notebooks(), LESSONS, strict=True):
+        found = [index for index, cell in enumerate(lesson["cells"]) if cell in bootstrap.tagged(lesson, "badges")]
+        assert found == ([] if path.parent.name == "solutions" else [1])
+        if found:
+            assert lesson["cells"][1]["source"] == [bootstrap.badges(bootstrap.address(), path.name)]
+
+
+def test_badges_of_a_repository_on_github_open_the_lesson_itself() -> None:
+    line = bootstrap.badges("git+https://github.com/ada/keypoints.git", "04_a.ipynb")
+    assert "](https://colab.research.google.com/github/ada/keypoints/blob/main/notebooks/04_a.ipynb)" in line
+    assert "](https://mybinder.org/v2/gh/ada/keypoints/main?labpath=notebooks%2F04_a.ipynb)" in line
 
 
 @pytest.mark.parametrize("given", [None, "https://mine.example/t.whl"])

@@ -269,8 +269,8 @@ def detect_scenes(model: TUSK, scenes: MNISTHard, count: int | None = None, k: i
             refused where the scenes hold another number of digits: whether it is to be told theirs is yours to say.
 
     Returns:
-        `xy (S, k, 2)`, `assignment (S, k)`, `found (S, k)`, `descriptors (S, k, C)` in clustering space, `truth_xy (S,
-        T, 2)` and `truth_class (S, T)`, all on the CPU.
+        `xy (S, k, 2)`, `assignment (S, k)`, `found (S, k)`, `descriptors (S, k, C)` in clustering space,
+        `truth_xy (S, T, 2)` and `truth_class (S, T)`, all on the CPU.
 
     Raises:
         ValueError, TypeError: a `k` out of range, or none where the scenes hold another number of digits than K.
