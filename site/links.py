@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,14 +16,12 @@ THERE = {401, 403, 405, 406, 418, 429, 503}
 
 
 class _Page(HTMLParser):
-    """What a page links to, its anchors, and names of code that were to lead somewhere and do not."""
+    """What a page links to, and its anchors."""
 
     def __init__(self) -> None:
         super().__init__()
         self.targets: list[str] = []
         self.anchors: set[str] = set()
-        self.loose: list[str] = []
-        self._open = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
@@ -60,6 +57,12 @@ def dead_inside(folder: Path) -> list[str]:
     return found
 
 
+def naming(folder: Path, words: str) -> list[str]:
+    """Every page that has some words, such as the name of a folder of this machine."""
+    pages = [path for path in sorted(folder.rglob("*.html")) if words in path.read_text(encoding="utf-8")]
+    return [f"{path.relative_to(folder).as_posix()}: names {words}" for path in pages]
+
+
 def outside(folder: Path) -> list[str]:
     """Every address elsewhere that a page leads to, once."""
     targets = {urldefrag(target)[0] for path in folder.rglob("*.html") for target in read(path).targets}
@@ -67,10 +70,15 @@ def outside(folder: Path) -> list[str]:
 
 
 def is_example(address: str) -> bool:
-    """Whether an address stands for one that is still to come (RFC 2606)."""
-    return bool(
-        re.match(r"https?://(?:[\w.-]*\.)?example(?:\.\w+)?(?:[/:]|$)", unquote(address))
-    ) or ".example" in unquote(address)
+    """Whether an address stands for one that is still to come (RFC 2606), itself or in its way.
+
+    Example:
+        >>> is_example("https://a.example/b.git"), is_example("https://a.org/git/https%3A%2F%2Fb.example%2Fc.git")
+        (True, True)
+        >>> is_example("https://a.org/example")
+        False
+    """
+    return bool(re.search(r"//(?:[\w.-]+\.)?example(?:\.\w+)?(?:[/:]|$)", unquote(address)))
 
 
 def answer(address: str, seconds: float = 20) -> str:
@@ -84,7 +92,7 @@ def answer(address: str, seconds: float = 20) -> str:
         return f"does not answer ({error})"
 
 
-def dead_outside(folder: Path) -> Iterator[str] | list[str]:
+def dead_outside(folder: Path) -> list[str]:
     """Every address elsewhere that does not answer, or says that there is nothing."""
     addresses = outside(folder)
     with ThreadPoolExecutor(8) as pool:

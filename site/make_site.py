@@ -80,6 +80,7 @@ def main() -> int:
         print(f"site: {error}", file=sys.stderr)
         return 1
     dead = links.dead_inside(BUILD / "html")
+    dead += links.naming(BUILD / "html", str(ROOT))
     dead += links.dead_outside(BUILD / "html") if outside else []
     for line in dead:
         print(f"site: {line}", file=sys.stderr)

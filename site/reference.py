@@ -145,7 +145,7 @@ def page(title: str, listed: list[str]) -> str:
 
 def pages() -> dict[str, str]:
     """All pages of the reference, by their places on the site."""
-    ground = [name for name in modules() if name.count(".") == 1 and name.split(".")[1] not in ROOMS]
+    ground = [name for name in modules() if name.count(".") < 2 and name.partition(".")[2] not in ROOMS]
     made = {f"reference/{room}.rst": page(f"tusklite.{room}", room_modules(room)) for room in ROOMS}
     made[f"reference/{GROUND}.rst"] = page("What all rooms stand on", ground)
     lines = heading("Reference", "=")

@@ -28,7 +28,7 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("module", [addresses, bootstrap, gather, lesson_map, reference, runs, teaching])
+@pytest.mark.parametrize("module", [addresses, bootstrap, gather, lesson_map, links, reference, runs, teaching])
 def test_the_examples_of_the_scripts_hold(module) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -185,6 +185,12 @@ def test_dead_links_inside_are_found(tmp_path: Path) -> None:
     assert [re.sub(r",.*", "", line) for line in found] == [
         *("a.html: leads to b/none.html", "a.html: leads to no.png", "b/c.html: leads to ../a.html?q=1#gone")
     ]
+
+
+def test_a_page_that_names_this_machine_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(f"<p>{tmp_path}</p>")
+    (tmp_path / "b.html").write_text("<p>all is well</p>")
+    assert links.naming(tmp_path, str(tmp_path)) == [f"a.html: names {tmp_path}"]
 
 
 def test_addresses_elsewhere_are_asked_once_and_examples_never(tmp_path: Path, monkeypatch) -> None:

@@ -56,7 +56,8 @@ def make_environment(host: str, folder: Path, python: str) -> Path:
     if not own.exists():
         run(python, "-m", "venv", folder)
         wanted = ["--requirement", str(COLAB)] if host == "colab" else binder_requirements()
-        run(own, "-m", "pip", "install", "--quiet", *wanted)
+        where = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}  # pip is told to look
+        run(own, "-m", "pip", "install", "--quiet", *wanted, **where)
         if host == "binder":
             run(own, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ROOT)
     return own
