@@ -109,9 +109,11 @@ def docstring_as_rst(app: Any, what: str, name: str, obj: Any, options: Any, lin
             lines[index] = as_rst(line)
 
 
-def no_field_of_a_tuple(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Fields of a named tuple are told in its docstring, and nothing more is known of them."""
-    return True if type(obj).__name__ == "_tuplegetter" else None
+def own_words_alone(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Fields of a named tuple are told in its docstring; what another library wrote, such as matplotlib, is its own."""
+    module = getattr(obj, "__module__", None)
+    foreign = isinstance(module, str) and module.split(".")[0] != "tusklite"
+    return True if foreign or type(obj).__name__ == "_tuplegetter" else None
 
 
 def lesson_links(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
@@ -132,5 +134,5 @@ def setup(app: Any) -> None:
     """Connect what is above."""
     app.add_lexer("csv", TextLexer)
     app.connect("autodoc-process-docstring", docstring_as_rst, priority=400)  # before napoleon
-    app.connect("autodoc-skip-member", no_field_of_a_tuple)
+    app.connect("autodoc-skip-member", own_words_alone)
     app.connect("html-page-context", lesson_links)

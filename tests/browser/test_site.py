@@ -109,6 +109,7 @@ def test_a_page_keeps_nobody_out_and_says_nothing_on_the_console(
     assert barriers(page, {}) == []
 
 
+@pytest.mark.parametrize("page", [LOOKS["on a desk, light"]], ids=["on a desk"], indirect=True)
 @pytest.mark.parametrize("name", LISTINGS)
 def test_a_listing_of_code_keeps_nobody_out(page: Page, address: str, name: str, said: list[str]) -> None:
     opened(page, address + name)
