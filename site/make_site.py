@@ -65,6 +65,7 @@ def build(folder: Path) -> None:
     quiet = {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore", "PYTHONPATH": found}
     subprocess.run([*command, folder / "source", folder / "html"], check=True, env=os.environ | quiet)
     shutil.rmtree(folder / "html" / ".doctrees", ignore_errors=True)
+    (folder / "html" / "_static" / "webpack-macros.html").unlink(missing_ok=True)  # the theme's template, no page
     (folder / "html" / ".nojekyll").touch()
 
 
