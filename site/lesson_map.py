@@ -6,40 +6,47 @@ import html
 
 import teaching
 
-WIDTH, HEIGHT = 178, 44  # of a box
-ACROSS, DOWN = 222, 62  # from one box to the next
+WIDTH, HEIGHT = 190, 46  # of a box
+ACROSS, DOWN = 206, 82  # from one box to the next, and from one row to the next
 
 
-def columns() -> dict[str, int]:
-    """How many lessons lie before each on its longest way.
+def rows() -> dict[str, int]:
+    """The row of each lesson: below all that it needs, and no higher above what needs it than it has to be.
 
     Example:
-        >>> columns()["00"], columns()["02"]
+        >>> rows()["01"], rows()["02"]
         (0, 1)
     """
+    every = teaching.lessons()
     found: dict[str, int] = {}
-    for number, lesson in teaching.lessons().items():
+    for number, lesson in every.items():
         found[number] = max((found[needed] + 1 for needed in lesson.needs), default=0)
+    for number in reversed(every):
+        later = [found[other] for other, lesson in every.items() if number in lesson.needs]
+        found[number] = min(later) - 1 if later else found[number]
     return found
 
 
 def places() -> dict[str, tuple[int, int]]:
-    """Where each lesson's box has its upper left corner: its column, in the first row that is free."""
-    taken: dict[int, int] = {}
-    found = {}
-    for number, column in columns().items():
-        row = taken.get(column, 0)
-        taken[column] = row + 1
-        found[number] = (8 + ACROSS * column, 8 + DOWN * row)
+    """Where each lesson's box has its upper left corner; one that is alone in its row stands below what it needs."""
+    found: dict[str, tuple[int, int]] = {}
+    by_row: dict[int, list[str]] = {}
+    for number, row in rows().items():
+        by_row.setdefault(row, []).append(number)
+    for row, numbers in sorted(by_row.items()):
+        needs = [found[needed][0] for needed, number in teaching.arrows() if number == numbers[0] and needed in found]
+        for slot, number in enumerate(numbers):
+            x = sum(needs) // len(needs) if len(numbers) == 1 and needs else 2 + ACROSS * slot
+            found[number] = (x, 2 + DOWN * row)
     return found
 
 
-def lines(words: str, longest: int = 22) -> list[str]:
+def lines(words: str, longest: int = 21) -> list[str]:
     """Words in lines that fit a box.
 
     Example:
         >>> lines("06 When one channel is not enough")
-        ['06 When one channel is', 'not enough']
+        ['06 When one channel', 'is not enough']
     """
     found = [""]
     for word in words.split():
@@ -56,8 +63,8 @@ def drawing(to: str = "") -> str:
         to: the way from the page to the lessons' folder.
     """
     where, every = places(), teaching.lessons()
-    wide = max(x for x, _ in where.values()) + WIDTH + 8
-    high = max(y for _, y in where.values()) + HEIGHT + 8
+    wide = max(x for x, _ in where.values()) + WIDTH + 2
+    high = max(y for _, y in where.values()) + HEIGHT + 2
     parts = [
         f'<svg class="lesson-map" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" '
         f'height="{high}" role="group" aria-label="Map of the lessons">',
@@ -66,10 +73,10 @@ def drawing(to: str = "") -> str:
     ]
     for needed, number in teaching.arrows():
         (x, y), (u, v) = where[needed], where[number]
-        x, y, v = x + WIDTH, y + HEIGHT // 2, v + HEIGHT // 2
-        bend = (u - x) // 2
+        x, y, u = x + WIDTH // 2, y + HEIGHT, u + WIDTH // 2
+        bend = (v - y) // 2
         parts.append(
-            f'<path d="M{x} {y}C{x + bend} {y} {u - bend} {v} {u} {v}" fill="none" stroke="currentColor" '
+            f'<path d="M{x} {y}C{x} {y + bend} {u} {v - bend} {u} {v}" fill="none" stroke="currentColor" '
             'stroke-width="1.5" marker-end="url(#arrow)"/>'
         )
     for number, (x, y) in where.items():
