@@ -78,7 +78,9 @@ html_theme_options: dict[str, Any] = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_context = {"default_mode": "auto"}
-html_sidebars = {"index": [], "search": [], "genindex": [], "py-modindex": []}
+# Pages without others below them have no menu at their side.
+ALONE = ("index", "equations", "results", "data", "install", "use", "contributing", "changes")
+html_sidebars: dict[str, list[str]] = {name: [] for name in (*ALONE, "search", "genindex", "py-modindex")}
 
 
 def as_rst(line: str) -> str:
