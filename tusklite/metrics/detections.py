@@ -38,8 +38,12 @@ class DetectionScores:
         both: objects with a matched box and the right class, of all true objects.
         precision: boxes that match an object, of all boxes.
         many_to_one: `both` when each prototype takes its most frequent class, as the authors' code scores.
+        reverse: objects whose prototype is the one that their class takes most often, of those with a matched box: the
+            paper's reverse mapping for fewer prototypes than classes (table 5). It says how consistently a class is
+            sorted, not whether classes are told apart: one prototype for everything has 1.
         mapping: (M,) int64, the class of each prototype under the bipartite matching, -1 for none.
         many_to_one_mapping: (M,) int64, the class of each prototype in `many_to_one`, -1 for none.
+        reverse_mapping: (classes,) int64, the prototype of each class in `reverse`, -1 for none.
         per_class: one `ClassScores` a class.
         confusion: (classes, classes + 1) int64, objects by true class (row) and predicted class (column). The
             last column counts the missed: no box matched, or a box whose prototype has no class.
@@ -50,8 +54,10 @@ class DetectionScores:
     both: float
     precision: float
     many_to_one: float
+    reverse: float
     mapping: Tensor
     many_to_one_mapping: Tensor
+    reverse_mapping: Tensor
     per_class: tuple[ClassScores, ...]
     confusion: Tensor
 
@@ -138,13 +144,14 @@ def evaluate_detections(
     iou: float = 0.5,
     mapping: Tensor | None = None,
     many_to_one_mapping: Tensor | None = None,
+    reverse_mapping: Tensor | None = None,
     found: Tensor | None = None,
     truth_found: Tensor | None = None,
 ) -> DetectionScores:
     """Score keypoints and their prototypes as the paper does (Jin et al. 2022, table 1).
 
-    To score a test split fairly, evaluate a validation split first and pass on its `mapping` and
-    `many_to_one_mapping`. One that is not given is found on these very scenes, from the boxes that match.
+    To score a test split fairly, evaluate a validation split first and pass on its `mapping`, `many_to_one_mapping` and
+    `reverse_mapping`. One that is not given is found on these very scenes, from the boxes that match.
 
     Args:
         xy: (S, K, 2) predicted centres in [-1, 1].
@@ -158,6 +165,7 @@ def evaluate_detections(
         iou: the least intersection over union of a match, in (0, 1].
         mapping: (M,) integers in [-1, classes), the class of each prototype, -1 for none.
         many_to_one_mapping: (M,) integers in [-1, classes), the same for the many-to-one figure.
+        reverse_mapping: (classes,) integers in [-1, prototypes), the prototype of each class, -1 for none.
         found: (S, K) bool, False for an empty slot, which is ignored whatever it holds; None: all are real.
         truth_found: (S, T) bool, the same for the true objects of scenes that hold fewer than T.
 
@@ -192,9 +200,12 @@ def evaluate_detections(
         mapping = match_prototypes(placed_prototype, placed_class, prototypes, classes)
     if many_to_one_mapping is None:
         many_to_one_mapping = majority_class(placed_prototype, placed_class, prototypes, classes)
+    if reverse_mapping is None:
+        reverse_mapping = majority_class(placed_class, placed_prototype, classes, prototypes)
     named = range(-1, classes)
     mapping = require_labels("mapping", mapping, (prototypes,), named)
     many_to_one_mapping = require_labels("many_to_one_mapping", many_to_one_mapping, (prototypes,), named)
+    reverse_mapping = require_labels("reverse_mapping", reverse_mapping, (classes,), range(-1, prototypes))
 
     missed = classes
     predicted = torch.full(truth_class.shape, missed)  # (S, T)
@@ -212,8 +223,10 @@ def evaluate_detections(
         both=_share(int(right.sum()), total),
         precision=_share(len(placed_class), int(found.sum())),
         many_to_one=_share(many_right, total),
+        reverse=_share(int((reverse_mapping[placed_class] == placed_prototype).sum()), len(placed_class)),
         mapping=mapping,
         many_to_one_mapping=many_to_one_mapping,
+        reverse_mapping=reverse_mapping,
         per_class=tuple(
             ClassScores(label, n, _share(hit, n), _share(ok, hit), _share(ok, n)) for label, n, hit, ok in rows
         ),

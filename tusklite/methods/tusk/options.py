@@ -12,6 +12,8 @@ from tusklite.ops.prototypes import MIXTURE_SHARES
 RECONSTRUCTION_LOSSES = ("auto", "mean-squared-error", "cross-entropy", "perceptual")
 INFORMATION_SETS = ("both", "over")
 DECODED_VIEWS = ("both", "first")
+# What moves the prototypes in their turn: eq. 2, or its rivals of table 6.
+PROTOTYPE_LOSSES = ("sliced-wasserstein", "kmeans", "vector-quantization")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class TUSKOptions:
         prototype_learning_rate: Adam's, for the prototypes; beyond the paper where below 0.1. A step of 0.1 along each
             of 32 channels is 0.57 long, on a sphere of radius 1: it scatters prototypes that were in place.
         projections: directions of eq. 2.
+        prototype_loss: what the prototypes lessen in their steps: "sliced-wasserstein", eq. 2; or its rivals of
+            table 6, "kmeans", the distance of each descriptor to its nearest prototype, and "vector-quantization", the
+            same with a decoder that gets the nearest prototype in each descriptor's place.
+        commitment: for "vector-quantization" alone. Weight of the distance of the descriptors to their prototype, which
+            moves the network.
+        transport: weight of eq. 2 among the terms of the network, which draws the descriptors to the prototypes, too.
+            With `prototype_gradient` this is training in a single stage (table 4).
         mixture_shares: "smoothed", as in the authors' code, though the paper does not say so: a prototype that wins
             nothing is given descriptors all the same, so that none stays dead; "counts": what each wins.
         count_momentum: how slowly mixture weights follow the batch; 0 as in the authors' code.
@@ -87,7 +96,7 @@ class TUSKOptions:
             of the other keypoints of its image.
         contrast_temperature: divides the cosines there.
         prototype_gradient: beyond the paper. Prototypes are parameters of the network, and are moved by all terms; no
-            transport, no second set and no restart, then.
+            steps of their own, no second set and no restart, then.
         largest_gradient: beyond the paper where above 0. A longer gradient of the network is shortened to it.
     """
 
@@ -108,6 +117,9 @@ class TUSKOptions:
     prototype_steps: int = 8
     prototype_learning_rate: float = 0.1
     projections: int = 100
+    prototype_loss: str = "sliced-wasserstein"
+    commitment: float = 0.25
+    transport: float = 0.0
     mixture_shares: str = "smoothed"
     count_momentum: float = 0.0
     descriptor_equivariance: float = 0.0
@@ -143,9 +155,9 @@ class TUSKOptions:
         plain: dict[str, object] = {}
         for name in ("kmeans", "heatmap_equivariance", "feature_equivariance", "descriptor_equivariance"):
             plain[name] = require_number(name, getattr(self, name))
-        for name in ("background", "information", "neighbour_information", "least_paint", "perceptual"):
+        for name in ("background", "information", "neighbour_information", "least_paint", "perceptual", "transport"):
             plain[name] = require_number(name, getattr(self, name))
-        for name in ("image_information", "distinct", "contrast", "shift", "largest_gradient"):
+        for name in ("image_information", "distinct", "contrast", "shift", "largest_gradient", "commitment"):
             plain[name] = require_number(name, getattr(self, name))
         for name in (
             "reconstruction",
@@ -189,6 +201,7 @@ class TUSKOptions:
         self._refuse_what_does_not_go_together()
         require_choice("decoded_views", self.decoded_views, DECODED_VIEWS)
         require_choice("mixture_shares", self.mixture_shares, MIXTURE_SHARES)
+        require_choice("prototype_loss", self.prototype_loss, PROTOTYPE_LOSSES)
         require_choice("information_sets", self.information_sets, INFORMATION_SETS)
         if self.information_sets == "over" and not self.over_prototypes:
             raise ValueError(

@@ -275,18 +275,26 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
                 scalars["unvisited_steps"] = self.unvisited.max()
             for _ in range(steps if optimizer is not None else 0):
                 assert optimizer is not None
-                projections = losses.random_projections(
-                    self.options.projections, descriptors.shape[1], generator, descriptors.device
-                )
-                distance = losses.sliced_wasserstein(
-                    prototypes.sample(len(descriptors), generator), descriptors, projections
-                )
+                distance = self.prototype_distance(prototypes, descriptors, generator)
                 optimizer.zero_grad(set_to_none=True)  # a set without a gradient is left where it is
                 distance.backward()
                 optimizer.step()
                 prototypes.project_to_sphere()
                 scalars[name] = distance.detach()
         return scalars
+
+    def prototype_distance(self, prototypes: Prototypes, descriptors: Tensor, generator: torch.Generator) -> Tensor:
+        """How far a set of prototypes is from descriptors `(N, C)`, as the option `prototype_loss` measures it."""
+        if self.options.prototype_loss == "sliced-wasserstein":
+            return self.transport_distance(prototypes, descriptors, generator)
+        return losses.kmeans_loss(descriptors, prototypes.means)
+
+    def transport_distance(self, prototypes: Prototypes, descriptors: Tensor, generator: torch.Generator) -> Tensor:
+        """Eq. 2: a sample of the prototypes, as many as there are descriptors `(N, C)`, against these."""
+        projections = losses.random_projections(
+            self.options.projections, descriptors.shape[1], generator, descriptors.device
+        )
+        return losses.sliced_wasserstein(prototypes.sample(len(descriptors), generator), descriptors, projections)
 
     def loss_terms(self, seen: Seen, step: int) -> dict[str, Tensor]:
         """Every term that has a weight, by the name of its weight."""
@@ -319,10 +327,12 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
             inverse_temperature = options.kmeans_inverse_temperature / descriptors.shape[1]
             terms["kmeans"] = losses.kmeans_softmin_loss(
                 descriptors[taking_part],
-                model.prototypes.means.detach(),
+                model.prototypes.means if options.prototype_gradient else model.prototypes.means.detach(),
                 inverse_temperature=inverse_temperature,
                 squared=True,
             )
+        if clustering and taking_part.any():
+            terms |= self.terms_of_prototypes(descriptors[taking_part], step)
         sets = [model.prototypes] if clustering and options.information_sets == "both" else []
         if self.over_prototypes is not None and step >= self._over_from:
             sets.append(self.over_prototypes)
@@ -336,6 +346,16 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
             found = views.keypoints.found.flatten() & taking_part
             terms["neighbour_information"] = self.information_term(sets, descriptors, neighbours, found)
         return terms | self.terms_of_one_image(seen)
+
+    def terms_of_prototypes(self, descriptors: Tensor, step: int) -> dict[str, Tensor]:
+        """What draws descriptors `(N, C)` to prototypes beside eq. 3: ways of training that table 4 and 6 rule out."""
+        options, prototypes, terms = self.options, self.model.prototypes, {}
+        if options.transport:
+            generator = step_generator(self.seed, step + 2 * self.steps + 1)  # apart from all other draws
+            terms["transport"] = self.transport_distance(prototypes, descriptors, generator)
+        if options.prototype_loss == "vector-quantization" and options.commitment:
+            terms["commitment"] = losses.kmeans_loss(descriptors, prototypes.means.detach())
+        return terms
 
     def terms_of_one_image(self, seen: Seen) -> dict[str, Tensor]:
         """What keeps the keypoints of one image apart from each other: beyond the paper."""
@@ -382,6 +402,10 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         chosen = torch.arange(count) * of // count
         images, points = views.images[chosen], views.keypoints
         xy, score, descriptors = points.xy[chosen], points.score[chosen], views.descriptors[chosen]
+        if self.options.prototype_loss == "vector-quantization" and step >= self._cluster_from:
+            means = self.model.prototypes.means
+            quantized, _ = losses.vector_quantization_loss(descriptors.flatten(0, 1), means)
+            descriptors = quantized.view_as(descriptors)
         size = (images.shape[2], images.shape[3])
         background = self.model.background(images, views.features[chosen])
         if not self.options.least_paint:
