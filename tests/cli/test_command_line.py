@@ -71,7 +71,10 @@ def test_wrong_input_in_a_shell_prints_one_line_and_no_traceback() -> None:
     command = [sys.executable, "-m", "tusklite", "train", "mnist-hard", "--preset", "huge"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "tusklite: name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'paper-half', 'full'\n"
+    assert (
+        done.stderr
+        == "tusklite: name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'small', 'paper-half', 'full'\n"
+    )
     assert done.stdout == ""
 
 

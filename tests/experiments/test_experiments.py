@@ -84,7 +84,7 @@ def test_detections_in_batches_are_those_of_each_scene(model: TUSK, splits: Scen
 def test_scores_take_over_the_matching_of_the_validation_scenes(model: TUSK, splits: SceneSplits) -> None:
     validation = score_scenes(model, splits.validation)
     test = score_scenes(model, splits.test, like=validation)
-    for name in ("mapping", "many_to_one_mapping"):
+    for name in ("mapping", "many_to_one_mapping", "reverse_mapping"):
         assert test.as_dict()[name] == validation.as_dict()[name]
     seen = detect_scenes(model, splits.test)
     seen.pop("descriptors")
@@ -96,6 +96,7 @@ def test_scores_take_over_the_matching_of_the_validation_scenes(model: TUSK, spl
         box=20,
         mapping=validation.mapping,
         many_to_one_mapping=validation.many_to_one_mapping,
+        reverse_mapping=validation.reverse_mapping,
     )
     assert again.as_dict() == test.as_dict()
 

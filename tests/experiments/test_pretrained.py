@@ -11,13 +11,13 @@ from tusklite.experiments.mnist_hard import detect_scenes
 from tusklite.metrics import evaluate_detections
 from tusklite.places import results_folder
 from tusklite.pretrained import FOLDER, load_pretrained, pretrained_names
+from tusklite.results.result import result_path
 
 
 @pytest.mark.parametrize("name", pretrained_names())
 def test_its_record_is_the_one_under_results_and_its_file_is_small(name: str) -> None:
     record = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    recorded = results_folder() / record["experiment"] / f"{record['preset']}-seed{record['seed']}-cpu.json"
-    assert record == json.loads(recorded.read_text(encoding="utf-8"))
+    assert record == json.loads(result_path(results_folder(), record).read_text(encoding="utf-8"))
     assert (FOLDER / f"{name}.safetensors").stat().st_size < 3e6
 
 

@@ -117,7 +117,7 @@ def test_a_class_that_is_written_anew_takes_the_place_of_itself() -> None:
         (
             {"name": "other"},
             ValueError,
-            r"^presets: \['ci', 'lite', 'paper', 'paper-half', 'full'\] were given; allowed are",
+            r"^presets: \['ci', 'lite', 'paper', 'small', 'paper-half', 'full'\] were given; allowed are",
         ),
         ({"presets": MNISTHardExperiment.presets[:1] * 2}, ValueError, r"^presets: \['ci', 'ci'\] were given"),
     ],
