@@ -14,7 +14,7 @@ from tusklite.experiments import get_experiment, get_preset
 from tusklite.files import write_json
 from tusklite.methods.former_names import FORMER_NAMES, with_present_names
 from tusklite.methods.thewlis import FactorizedLandmarks, ThewlisConfig
-from tusklite.methods.tusk import TUSKOptions
+from tusklite.methods.tusk import TUSK, TUSKOptions
 from tusklite.places import results_folder
 from tusklite.pretrained import FOLDER, load_pretrained
 from tusklite.results import left_out_of, read_results
@@ -48,15 +48,20 @@ def test_weights_that_name_their_padding_as_before_are_the_same_model(tmp_path: 
     assert torch.equal(read(images).xy, model(images).xy)
 
 
-def test_the_weights_that_come_with_the_package_are_of_before_and_still_load() -> None:
+def test_weights_of_tusk_that_came_with_the_package_before_still_load(tmp_path: Path) -> None:
     with safe_open(FOLDER / "mnist-hard-lite.safetensors", framework="pt") as file:
         settings = json.loads(file.metadata()["config"])
-    assert settings["padding"] == load_pretrained().model.config.padding_mode == "replicate"
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    settings["padding"] = settings.pop("padding_mode")
+    before = {name: settings[name] for name in list(settings) if name != "aggregation"}
+    save_file(tensors, tmp_path / "old.safetensors", {"format": "tusklite-tusk", "config": json.dumps(before)})
+    assert TUSK.load(tmp_path / "old.safetensors").config == load_pretrained().model.config
 
 
 def test_a_recorded_departure_of_before_is_the_same_departure(tmp_path: Path) -> None:
-    recorded = results_folder() / "mnist-hard" / "lite-seed0-cpu.json"
-    result = json.loads(recorded.read_text(encoding="utf-8")) | {"overrides": {"steps": 1000, "padding": "zeros"}}
+    recorded = results_folder() / "mnist-hard" / "paper-steps110-batch16-seed0-cpu.json"  # of before hashes
+    result = json.loads(recorded.read_text(encoding="utf-8"))
+    result |= {"preset": "lite", "overrides": {"steps": 1000, "padding": "zeros"}}
     (tmp_path / "mnist-hard").mkdir()
     write_json(tmp_path / "mnist-hard" / recorded.name, result)
     (read,) = read_results(tmp_path)

@@ -525,13 +525,13 @@ def test_the_rate_is_the_schedules_times_the_methods(tmp_path: Path) -> None:
     method = a_training(replace(OPTIONS, round_rate=0.1))
     expected = {0: 0, 3: 0, 4: 0, 6: 0}  # where it begins anew: the whole rate
     for step in expected:
-        assert method.rate(step) == 1
-    assert method.rate(9) == pytest.approx(0.1 + 0.9 * 0.5)  # in the middle of the second stage
-    assert method.rate(1) == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi / 3)) / 2)
-    assert a_training().rate(5) == 1.0
+        assert method.rate_factor(step) == 1
+    assert method.rate_factor(9) == pytest.approx(0.1 + 0.9 * 0.5)  # in the middle of the second stage
+    assert method.rate_factor(1) == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi / 3)) / 2)
+    assert a_training().rate_factor(5) == 1.0
 
     class Still(MallisTraining):
-        def rate(self, step: int) -> float:
+        def rate_factor(self, step: int) -> float:
             return 0.0
 
     still = Still(a_training().model, OPTIONS, 12, seed=3)

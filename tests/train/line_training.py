@@ -52,6 +52,9 @@ class Line(nn.Module):
     def identity(self) -> dict[str, object]:
         return {"rate": self.rate, "parts": (1, 2)}
 
+    def rate_factor(self, step: int) -> float:
+        return 1.0
+
     def completed(self, identity: dict[str, object]) -> dict[str, object]:
         return identity
 

@@ -148,6 +148,6 @@ def get_preset(experiment: str, name: str, **overrides: object) -> AnyPreset:
         >>> get_preset("mnist-hard", "huge")
         Traceback (most recent call last):
         ...
-        ValueError: name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'paper-half', 'full'
+        ValueError: name: 'huge' was given; allowed are 'ci', 'lite', 'paper', 'small', 'paper-half', 'full'
     """
     return get_experiment(experiment).preset(name, **overrides)

@@ -98,7 +98,7 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         """Whatever happens once, at certain steps, or after the last one (`step` is their number); it is logged."""
         return {}
 
-    def rate(self, step: int) -> float:
+    def rate_factor(self, step: int) -> float:
         """What a method itself makes of the learning rate of a step, beside the schedule: a factor."""
         return 1.0
 

@@ -169,7 +169,7 @@ def _fit(
             if event:
                 write({"event": event})
             for group in optimizers["network"].param_groups:
-                group["lr"] = full_rate * schedule.rate(step) * method.rate(step)
+                group["lr"] = full_rate * schedule.rate(step) * method.rate_factor(step)
             indices, images = next(drawn)
             values = method.training_step(Batch(images.to(device), indices, step), optimizers)
             phase = method.phase(step)

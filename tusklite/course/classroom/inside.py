@@ -86,6 +86,7 @@ class Inside:
 
     def _load(self, room: str) -> dict[str, object]:
         importlib.import_module(room)
+        importlib.import_module("torch._dynamo")  # which wraps `torch.manual_seed` and its like, once anybody wants it
         self.tampering = Tampering()
         return {}
 

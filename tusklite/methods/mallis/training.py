@@ -132,7 +132,7 @@ class MallisTraining(Method[MallisLandmarks, MallisOptions, Seen]):
         parameters = [*self.model.points.parameters(), *self.model.landmarks.parameters()]
         return {"network": kind(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)}
 
-    def rate(self, step: int) -> float:
+    def rate_factor(self, step: int) -> float:
         """A cosine in the warm-up, in each round, and in the second stage, down to the options' `round_rate`."""
         bounds = sorted({0, self.rounds_from, *self.round_starts, self.landmarks_from, self.steps})
         start = max(bound for bound in bounds if bound <= step)
