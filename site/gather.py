@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import lesson_map
+import recorded_runs
 import reference
-import runs
 
 ROOT = Path(__file__).resolve().parents[1]
 # Which page of the site shows which section of README; what is not named here is shown on the page "use".
@@ -285,7 +285,7 @@ def lessons_page(sources: Sources) -> str:
 
 def results_page(sources: Sources) -> str:
     """README's results, and below them every run that a row was made of."""
-    page = runs.page(ROOT / "results", lambda path: f"files/{path.relative_to(ROOT).as_posix()}")
+    page = recorded_runs.page(ROOT / "results", lambda path: f"files/{path.relative_to(ROOT).as_posix()}")
     for path in sorted((ROOT / "results").rglob("*.json")):
         sources.copies[f"files/{path.relative_to(ROOT).as_posix()}"] = path
     return "\n\n".join(["# Results", sources.of_readme("results.md"), page])

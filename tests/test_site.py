@@ -14,8 +14,8 @@ import gather
 import lesson_map
 import links
 import pytest
+import recorded_runs
 import reference
-import runs
 import teaching
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,9 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("module", [addresses, bootstrap, gather, lesson_map, links, reference, runs, teaching])
+@pytest.mark.parametrize(
+    "module", [addresses, bootstrap, gather, lesson_map, links, recorded_runs, reference, teaching]
+)
 def test_the_examples_of_the_scripts_hold(module) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -152,7 +154,7 @@ def test_what_a_room_offers_is_listed_where_it_is_defined() -> None:
 
 
 def test_every_recorded_run_is_below_its_row_with_what_its_file_says() -> None:
-    page = runs.page(ROOT / "results", lambda path: path.relative_to(ROOT).as_posix())
+    page = recorded_runs.page(ROOT / "results", lambda path: path.relative_to(ROOT).as_posix())
     files = sorted((ROOT / "results").glob("*/*.json"))
     assert len(files) > 20
     for path in files:
