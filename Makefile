@@ -112,7 +112,7 @@ site: setup  ## build the web site, offline, into build/site/html, and follow it
 
 mutants: setup  ## put small faults into the core, one at a time, and see the tests notice: about 20 minutes
 	$(VENV) -m pip install --quiet "mutmut>=3.8,<4"
-	$(VENV) tests/mutants.py
+	$(VENV) tests/mutation_testing.py
 
 lock:  ## write requirements.lock again from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade takes the newest versions)
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-python-downloads --no-config --no-annotate \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from tusklite import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
+IGNORED = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = dict(re.findall(r"^([a-z-]+):.*## (.+)$", MAKEFILE, re.MULTILINE))
@@ -25,6 +27,19 @@ HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="ut
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 JOBS = [job for workflow in (WORKFLOW, SITE) for job in workflow["jobs"].values()]
 STEPS = [step for job in JOBS for step in job["steps"]]
+
+
+# Modules that Python finds by their names alone: tests, and the scripts of the site
+
+
+def test_no_two_modules_outside_the_package_share_a_name_nor_one_with_a_folder():
+    names = [path.stem for folder in ("tests", "site") for path in (ROOT / folder).rglob("*.py")]
+    counts = Counter(name for name in names if name != "conftest")
+    assert [name for name, count in counts.items() if count > 1] == []
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()} | {
+        line.rstrip("/") for line in IGNORED if line.endswith("/")
+    }
+    assert sorted(folders & {*counts}) == []
 
 
 # The Makefile

@@ -6,10 +6,10 @@ import ast
 import json
 from pathlib import Path
 
-import mutants
+import mutation_testing
 import pytest
 
-SCORE = json.loads(mutants.SCORE.read_text(encoding="utf-8"))
+SCORE = json.loads(mutation_testing.SCORE.read_text(encoding="utf-8"))
 ROOMS = ("losses", "ops", "geometry", "metrics")
 
 
@@ -26,7 +26,7 @@ def test_an_equivalent_mutant_has_a_reason_and_is_of_a_line_that_is_there(number
     entry = SCORE["equivalent"][number]
     assert entry.keys() == {"file", "function", "was", "becomes", "why"}
     assert len(entry["why"]) > 20
-    path = Path(mutants.ROOT, entry["file"])
+    path = Path(mutation_testing.ROOT, entry["file"])
     assert path.parts[-2] in ROOMS
     *owner, name = entry["function"].split(".")
     scope = ast.parse(path.read_text(encoding="utf-8"))
@@ -51,9 +51,9 @@ def functions(*bodies: str) -> list[ast.FunctionDef]:
 
 def test_a_change_of_words_alone_is_told_from_one_that_matters() -> None:
     before, words, matters = functions("return (f'x: {x}', 1)", "return (f'y: {x}', 1)", "return (f'x: {x}', 2)")
-    assert mutants.without_texts(before) == mutants.without_texts(words)
-    assert mutants.without_texts(before) != mutants.without_texts(matters)
-    assert mutants.change(before, matters) == ("return (f'x: {x}', 1)", "return (f'x: {x}', 2)")
+    assert mutation_testing.without_texts(before) == mutation_testing.without_texts(words)
+    assert mutation_testing.without_texts(before) != mutation_testing.without_texts(matters)
+    assert mutation_testing.change(before, matters) == ("return (f'x: {x}', 1)", "return (f'x: {x}', 2)")
 
 
 def test_what_mutmut_leaves_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +65,12 @@ def test_what_mutmut_leaves_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     codes = {f"tusklite.ops.sums.x_add__mutmut_{number}": code for number, code in ((1, 1), (2, 0), (3, None))}
     results = source.with_name("sums.py.meta")
     results.write_text(json.dumps({"exit_code_by_key": codes}), encoding="utf-8")
-    monkeypatch.setattr(mutants, "WORK", tmp_path)
-    found = list(mutants.tried(results))
+    monkeypatch.setattr(mutation_testing, "WORK", tmp_path)
+    found = list(mutation_testing.tried(results))
     assert [(each.function, each.becomes, each.noticed, each.room) for each in found] == [
         ("add", "return a - 1", True, "ops"),
         ("add", "return a + 2", False, "ops"),
     ]
     results.write_text(json.dumps({"exit_code_by_key": {"tusklite.ops.sums.x_add__mutmut_1": -11}}), encoding="utf-8")
     with pytest.raises(RuntimeError, match="x_add__mutmut_1: mutmut ended with -11"):
-        list(mutants.tried(results))
+        list(mutation_testing.tried(results))
