@@ -14,6 +14,19 @@ from tusklite.data import FaceLandmarks
 from tusklite.data.base import ImageAlone, ImageSource
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.experiments.face_regression import eyes_of, labelled_rows
+from tusklite.experiments.mallis_recipe import (
+    CI_MODEL,
+    CI_SCHEDULE,
+    FULL_MODEL,
+    FULL_SCHEDULE,
+    LITE_MODEL,
+    LITE_SCHEDULE,
+    LITE_TRAINING,
+    PAPER_SCHEDULE,
+    ci_training,
+    full_training,
+    new_mallis,
+)
 from tusklite.experiments.mallis_scores import (
     KnownPoints,
     descriptor_scores,
@@ -21,8 +34,7 @@ from tusklite.experiments.mallis_scores import (
     present_clusters,
     stage_one_scores,
 )
-from tusklite.methods.base import new_method
-from tusklite.methods.mallis.model import MallisConfig, MallisLandmarks
+from tusklite.methods.mallis.model import MallisConfig
 from tusklite.methods.mallis.options import MallisOptions
 from tusklite.methods.mallis.pseudo_truth import PointSets
 from tusklite.methods.mallis.reading import landmarks_of
@@ -36,7 +48,6 @@ from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Published, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult
-from tusklite.train.schedule import Schedule
 
 FACE_SOURCES = ("mtfl", "celeba")
 SMALLEST, LARGEST = 80, 160  # sides that faces are read at, in pixels: they have no more to show
@@ -90,54 +101,16 @@ class MallisFaceCounts:
         object.__setattr__(self, "ridge", require_number("ridge", self.ridge))
 
 
-_LITE_MODEL = MallisConfig(
-    clusters=50,
-    width=32,
-    stem=16,
-    kernel=5,
-    reduction=2,
-    depth=3,
-    groups=4,
-    descriptor_channels=64,
-    unit_descriptors=True,
-    points=30,
-)
-_LITE_TRAINING = MallisOptions(
-    detection=20.0,
-    contrastive=1.0,
-    landmarks=100.0,
-    margin=1.0,
-    squared=True,
-    balanced=True,
-    rounds_from=0.15,
-    rounds=9,
-    landmarks_from=0.6,
-    rule="code",
-    radius=1.5,
-    snap=1.5,
-    least_images=0.02,
-    emphasis=10.0,
-    merge_from=0.75,
-    mergers=4,
-    merge_share=0.5,
-    overlap=1.5,
-    waiting=0.5,
-    following=0.35,
-    looked_at=2_000,
-    shift=0.2,
-    optimizer="adamw",
-    learning_rate=2e-3,
-    round_rate=0.1,
-    largest_gradient=5.0,
-)
+_LITE_MODEL = replace(LITE_MODEL, clusters=50)
+_LITE_TRAINING = replace(LITE_TRAINING, looked_at=2_000, shift=0.2)
 
 PRESETS: tuple[Preset[MallisConfig, MallisOptions, MallisFaceCounts], ...] = (
     Preset(
         "mallis-aflw",
         "ci",
-        replace(_LITE_MODEL, width=8, stem=8, clusters=10, descriptor_channels=16),
-        replace(_LITE_TRAINING, rounds=2, mergers=2),
-        Schedule(40, 8, warmup=5, constant_until=1.0, log_every=5, checkpoint_every=20, evaluate_every=20),
+        CI_MODEL,
+        ci_training(_LITE_TRAINING),
+        CI_SCHEDULE,
         MallisFaceCounts(train_faces=60, labelled_faces=60, watched=20),
     ),
     Preset(
@@ -145,23 +118,15 @@ PRESETS: tuple[Preset[MallisConfig, MallisOptions, MallisFaceCounts], ...] = (
         "lite",
         _LITE_MODEL,
         _LITE_TRAINING,
-        Schedule(steps=8_000, batch=16, warmup=50, constant_until=1.0, evaluate_every=400),
+        LITE_SCHEDULE,
         MallisFaceCounts(train_faces=4_000),
     ),
     Preset(
         "mallis-aflw",
         "full",
-        replace(_LITE_MODEL, width=64, stem=32, groups=8),
-        replace(_LITE_TRAINING, learning_rate=1e-3, rounds=12),
-        Schedule(
-            steps=24_000,
-            batch=64,
-            constant_until=1.0,
-            precision="bfloat16",
-            compile=True,
-            checkpoint_every=500,
-            evaluate_every=900,
-        ),
+        replace(FULL_MODEL, clusters=50),
+        full_training(_LITE_TRAINING),
+        FULL_SCHEDULE,
         MallisFaceCounts(),
     ),
     # Its networks, losses and schedule, from corners rather than SuperPoint, whose weights come with no package.
@@ -170,15 +135,7 @@ PRESETS: tuple[Preset[MallisConfig, MallisOptions, MallisFaceCounts], ...] = (
         "paper",
         MallisConfig(),
         MallisOptions(),
-        Schedule(
-            steps=380_000,
-            batch=16,
-            warmup=0,
-            constant_until=1.0,
-            final_rate=1.0,
-            checkpoint_every=50,
-            evaluate_every=10_000,
-        ),
+        PAPER_SCHEDULE,
         MallisFaceCounts(image_size=256),
     ),
 )
@@ -336,11 +293,7 @@ class MallisAFLW(Experiment[MallisTraining, MallisFaceSplits]):
 
     def method(self, preset: AnyPreset) -> MallisTraining:
         """Untrained networks with their optimisation."""
-        schedule = preset.schedule
-        return new_method(
-            lambda: MallisTraining(MallisLandmarks(preset.model), preset.training, schedule.steps, schedule.seed),
-            schedule.seed,
-        )
+        return new_mallis(preset)
 
     def look(self, preset: AnyPreset, method: MallisTraining, splits: MallisFaceSplits) -> dict[str, float]:
         """NMI on posed held-out faces; in the second stage how many landmarks are left, and found in an image."""

@@ -12,6 +12,19 @@ from tusklite.arguments import require_choice, require_integer, require_number
 from tusklite.data import Puppets, mix_points
 from tusklite.data.puppets import CLUTTER
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
+from tusklite.experiments.mallis_recipe import (
+    CI_MODEL,
+    CI_SCHEDULE,
+    FULL_MODEL,
+    FULL_SCHEDULE,
+    LITE_MODEL,
+    LITE_SCHEDULE,
+    LITE_TRAINING,
+    PAPER_SCHEDULE,
+    ci_training,
+    full_training,
+    new_mallis,
+)
 from tusklite.experiments.mallis_scores import (
     KnownPoints,
     descriptor_scores,
@@ -20,8 +33,7 @@ from tusklite.experiments.mallis_scores import (
     present_clusters,
     stage_one_scores,
 )
-from tusklite.methods.base import new_method
-from tusklite.methods.mallis.model import MallisConfig, MallisLandmarks
+from tusklite.methods.mallis.model import MallisConfig
 from tusklite.methods.mallis.options import MallisOptions
 from tusklite.methods.mallis.pseudo_truth import PointSets
 from tusklite.methods.mallis.reading import landmarks_of, points_of
@@ -33,7 +45,6 @@ from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Departures, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult
-from tusklite.train.schedule import Schedule
 
 MIXTURE = "mixture"
 DRAWN = 100  # scenes whose joints are asked for at once
@@ -88,73 +99,24 @@ class PuppetCounts:
         require_choice("start", self.start, (MIXTURE, *DETECTORS))
 
 
-_LITE_MODEL = MallisConfig(
-    clusters=30,
-    width=32,
-    stem=16,
-    kernel=5,
-    reduction=2,
-    depth=3,
-    groups=4,
-    descriptor_channels=64,
-    unit_descriptors=True,
-    points=30,
-)
-_LITE_TRAINING = MallisOptions(
-    detection=20.0,
-    contrastive=1.0,
-    landmarks=100.0,
-    margin=1.0,
-    squared=True,
-    balanced=True,
-    rounds_from=0.15,
-    rounds=9,
-    landmarks_from=0.6,
-    rule="code",
-    radius=1.5,
-    snap=1.5,
-    least_images=0.02,
-    emphasis=10.0,
-    merge_from=0.75,
-    mergers=4,
-    merge_share=0.5,
-    overlap=1.5,
-    waiting=0.5,
-    following=0.35,
-    looked_at=1_500,
-    hue=1.0,
-    negative=0.5,
-    optimizer="adamw",
-    learning_rate=2e-3,
-    round_rate=0.1,
-    largest_gradient=5.0,
-)
-_LITE_SCHEDULE = Schedule(steps=8_000, batch=16, warmup=50, constant_until=1.0, evaluate_every=400)
+_LITE_TRAINING = replace(LITE_TRAINING, hue=1.0, negative=0.5)
 
 PRESETS: tuple[Preset[MallisConfig, MallisOptions, PuppetCounts], ...] = (
     Preset(
         "mallis-puppets",
         "ci",
-        replace(_LITE_MODEL, width=8, stem=8, clusters=10, descriptor_channels=16),
-        replace(_LITE_TRAINING, rounds=2, mergers=2),
-        Schedule(40, 8, warmup=5, constant_until=1.0, log_every=5, checkpoint_every=20, evaluate_every=20),
+        CI_MODEL,
+        ci_training(_LITE_TRAINING),
+        CI_SCHEDULE,
         PuppetCounts(train_scenes=60, validation_scenes=40, test_scenes=40, watched=20),
     ),
-    Preset("mallis-puppets", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, PuppetCounts()),
+    Preset("mallis-puppets", "lite", LITE_MODEL, _LITE_TRAINING, LITE_SCHEDULE, PuppetCounts()),
     Preset(
         "mallis-puppets",
         "full",
-        replace(_LITE_MODEL, width=64, stem=32, groups=8),
-        replace(_LITE_TRAINING, learning_rate=1e-3, rounds=12),
-        Schedule(
-            steps=24_000,
-            batch=64,
-            constant_until=1.0,
-            precision="bfloat16",
-            compile=True,
-            checkpoint_every=500,
-            evaluate_every=900,
-        ),
+        FULL_MODEL,
+        full_training(_LITE_TRAINING),
+        FULL_SCHEDULE,
         PuppetCounts(train_scenes=10_000, validation_scenes=2_000, test_scenes=5_000),
     ),
     # Its networks, losses and schedule; the figures are ours, and start from the mixture of its figure 2 with M = 30.
@@ -163,15 +125,7 @@ PRESETS: tuple[Preset[MallisConfig, MallisOptions, PuppetCounts], ...] = (
         "paper",
         MallisConfig(clusters=30),
         MallisOptions(),
-        Schedule(
-            steps=380_000,
-            batch=16,
-            warmup=0,
-            constant_until=1.0,
-            final_rate=1.0,
-            checkpoint_every=50,
-            evaluate_every=10_000,
-        ),
+        PAPER_SCHEDULE,
         PuppetCounts(train_scenes=20_000, image_size=256),
     ),
 )
@@ -290,11 +244,7 @@ class MallisPuppets(Experiment[MallisTraining, PuppetSplits]):
 
     def method(self, preset: AnyPreset) -> MallisTraining:
         """Untrained networks with their optimisation."""
-        schedule = preset.schedule
-        return new_method(
-            lambda: MallisTraining(MallisLandmarks(preset.model), preset.training, schedule.steps, schedule.seed),
-            schedule.seed,
-        )
+        return new_mallis(preset)
 
     def look(self, preset: AnyPreset, method: MallisTraining, splits: PuppetSplits) -> dict[str, float]:
         """NMI and F on watched validation figures; in the second stage how many landmarks are found in an image."""

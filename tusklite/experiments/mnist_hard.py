@@ -12,7 +12,7 @@ from torch import Tensor
 from tusklite.arguments import require_choice, require_integer
 from tusklite.data import MNISTHard, load_digits
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
-from tusklite.methods.base import new_method
+from tusklite.experiments.tusk_recipe import new_tusk
 from tusklite.methods.tusk.config import TUSKConfig
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
@@ -468,10 +468,7 @@ class MNISTHardExperiment(Experiment[TUSKTraining, SceneSplits]):
                 f"keypoints: {preset.model.keypoints} was given for scenes of {preset.data.digits_per_scene} digits; "
                 "allowed are as many as digits"
             )
-        schedule = preset.schedule
-        return new_method(
-            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
-        )
+        return new_tusk(preset)
 
     def look(self, preset: AnyPreset, method: TUSKTraining, splits: SceneSplits) -> dict[str, float]:
         """Scores on sixty validation scenes."""

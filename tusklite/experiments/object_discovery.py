@@ -19,7 +19,7 @@ from torch import Tensor
 from tusklite.arguments import require_choice, require_integer
 from tusklite.data.object_scenes import ObjectScenes, ObjectSource
 from tusklite.experiments.base import AnyPreset, Experiment, Scores
-from tusklite.methods.base import new_method
+from tusklite.experiments.tusk_recipe import new_tusk
 from tusklite.methods.tusk.model import TUSK, TUSKOutput
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import (
@@ -247,10 +247,7 @@ class ObjectDiscovery(Experiment[TUSKTraining, ObjectSplits]):
 
     def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
-        schedule = preset.schedule
-        return new_method(
-            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
-        )
+        return new_tusk(preset)
 
     def look(self, preset: AnyPreset, method: TUSKTraining, splits: ObjectSplits) -> dict[str, float]:
         """ARI and count on a hundred validation scenes."""

@@ -26,7 +26,18 @@ from tusklite.experiments.face_mosaics import (
 )
 from tusklite.experiments.face_regression import eyes_of, labelled_rows, regression_errors
 from tusklite.experiments.thewlis_aflw import FaceCounts, FaceSplits, face_splits, tells_an_error
-from tusklite.methods.base import new_method
+from tusklite.experiments.tusk_recipe import (
+    CI_MODEL,
+    CI_SCHEDULE,
+    FULL_MODEL,
+    FULL_SCHEDULE,
+    LITE_MODEL,
+    LITE_SCHEDULE,
+    LITE_TRAINING,
+    PAPER_SCHEDULE,
+    new_tusk,
+    published_settings,
+)
 from tusklite.methods.tusk.config import TUSKConfig
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
@@ -37,7 +48,6 @@ from tusklite.metrics.prototype_points import ORIGINS
 from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Departures, Published, Table, run_time
 from tusklite.train.loop import FitResult
-from tusklite.train.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -69,75 +79,36 @@ class TUSKFaceCounts(FaceCounts):
         object.__setattr__(self, "mosaic_pictures", pictures)
 
 
-_LITE_MODEL = TUSKConfig(
-    keypoints=10,
-    prototypes=10,
-    image_channels=3,
-    width=16,
-    levels=3,
-    groups=16,
-    window=7,
-    splat_sigma=1.0,
-    stem=2,
-    decoder_output="sigmoid",
-    standardize=True,
-    padding_mode="replicate",
-    heatmap_scale=2.0,
-    heatmap_shift=-2.0,
-    decoder_input="code",
-    splat_peak=True,
-    appearance=4,
-)
 # A trained SqueezeNet whose weights lie among the data. Others of torchvision's, which it downloads, want
 # `perceptual_weights=DEFAULT perceptual_preparation=torchvision`; and with `perceptual=0` none is needed.
-_LITE_TRAINING = TUSKOptions(
-    reconstruction=10.0,
-    reconstruction_loss="mean-squared-error",
+_LITE_TRAINING = replace(
+    LITE_TRAINING,
+    zooms=(0.45, 0.85),
     perceptual=0.5,
     perceptual_network="squeezenet1_0",
     perceptual_taps=("features.1", "features.4.cat", "features.7.cat", "features.9.cat"),
     perceptual_weights="weights/squeezenet1_0/squeezenet1_0_deepcompression_torchvision_keys.pth",
     perceptual_preparation="caffe",
     perceptual_size=64,
-    kmeans=0.0,
-    heatmap_equivariance=0.3,
-    feature_equivariance=0.0,
-    warp="faces-wild",
-    learning_rate=2e-3,
-    prototype_steps=0,
-    prototype_gradient=True,
-    background=0.1,
-    background_window=5,
-    information=0.05,
-    decode_share=0.5,
-    view_size=64,
-    zooms=(0.45, 0.85),
-    shift=0.1,
-    first_warp="thewlis-faces-g1",
-    jitter=1.0,
-    image_information=0.2,
-    distinct=0.2,
-    contrast=0.1,
-    largest_gradient=10.0,
 )
-_LITE_SCHEDULE = Schedule(steps=2_600, warmup=50, constant_until=0.4, evaluate_every=200)
+_LITE_SCHEDULE = replace(LITE_SCHEDULE, steps=2_600)
 
 PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, TUSKFaceCounts], ...] = (
     Preset(
         "tusk-aflw",
         "ci",
-        replace(_LITE_MODEL, width=8, groups=8, descriptor_channels=16),
+        CI_MODEL,
         replace(_LITE_TRAINING, perceptual_weights="random", perceptual_taps=("features.1",)),
-        replace(_LITE_SCHEDULE, steps=20, batch=4, warmup=5, log_every=5, checkpoint_every=10, evaluate_every=10),
+        CI_SCHEDULE,
         TUSKFaceCounts(regressor_views=1, few_label_draws=1, few_label_views=5, mosaic_pictures=5),
     ),
-    Preset("tusk-aflw", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, TUSKFaceCounts()),
+    Preset("tusk-aflw", "lite", LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, TUSKFaceCounts()),
     Preset(
         "tusk-aflw",
         "full",
-        replace(_LITE_MODEL, width=32),
+        FULL_MODEL,
         _LITE_TRAINING,
-        replace(_LITE_SCHEDULE, steps=12_000, batch=32, evaluate_every=500),
+        FULL_SCHEDULE,
         TUSKFaceCounts(regressor_views=4),
     ),
     Preset(
@@ -145,7 +116,7 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, TUSKFaceCounts], ...] = (
         "paper",
         TUSKConfig(keypoints=4, prototypes=32, image_channels=3, window=21),
         TUSKOptions(reconstruction_loss="perceptual", warp="tusk-faces"),
-        Schedule(steps=100_000, batch=32, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50),
+        PAPER_SCHEDULE,
         TUSKFaceCounts(regressor_views=1, few_label_views=1, zoom=1.0, origin="corner"),
     ),
 )
@@ -163,50 +134,11 @@ DEPARTURES = Departures(
     source="mtfl",
     short_run={"data.score_on": "validation"},
     metrics=(ERROR, ERROR_OF_FOUR, RECALLS[0], RECALLS[3], Metric("movement", "movement", "")),
-    rows={
-        "nothing": ({}, "the lite recipe as it is"),
-        "free descriptors": (
-            {"model.decoder_input": "descriptor"},
-            "as published: a keypoint may say anything, wherever it lies",
-        ),
-        "no appearance": ({"model.appearance": 0}, "as published: colour and light go through keypoints"),
-        "no head start": (
-            {"model.heatmap_scale": 1.0, "model.heatmap_shift": 0.0},
-            "as published: the background begins at one half",
-        ),
-        "splats that sum to one": ({"model.splat_peak": False}, "as published: wide splats are faint"),
-        "narrow splats": ({"model.splat_sigma": 0.05**0.5}, "as published: nearly a single pixel"),
-        "zero padding": ({"model.padding_mode": "zeros"}, "as published: the network can tell where it is"),
-        "no standardised descriptors": ({"model.standardize": False}, "as published"),
+    rows=published_settings(warp="tusk-faces", keypoints=("four keypoints", 4))
+    | {
         "no position": ({"model.remove_position": True}, "as on MNIST-Hard; in a face, a place is news"),
-        "thirty-two prototypes": ({"model.prototypes": 32}, "as published"),
-        "four keypoints": ({"model.keypoints": 4}, "as published; read four of ten instead"),
         "squared error alone": ({"training.perceptual": 0.0}, "no frozen network is needed"),
         "hardly any squared error": ({"training.reconstruction": 0.01}, "as published: the perceptual distance"),
-        "whole images": (
-            {
-                "training.view_size": 0,
-                "training.zooms": (1.0, 1.0),
-                "training.shift": 0.0,
-                "training.first_warp": "none",
-            },
-            "as published: faces of one size, in the middle",
-        ),
-        "smaller warps": ({"training.warp": "tusk-faces"}, "as published"),
-        "no jitter": ({"training.jitter": 0.0}, "as published: keypoints can go by colour"),
-        "both views decoded": ({"training.decode_share": 1.0}, "as published: twice the decoding"),
-        "weak equivariance of heatmaps": ({"training.heatmap_equivariance": 0.01}, "as published"),
-        "equivariance of features": ({"training.feature_equivariance": 100.0}, "as published"),
-        "no background term": ({"training.background": 0.0}, "weak maxima would become keypoints"),
-        "no information of views": ({"training.information": 0.0}, "as published"),
-        "no information inside an image": ({"training.image_information": 0.0}, "as published"),
-        "not distinct": ({"training.distinct": 0.0}, "as published: a kind may appear twice in an image"),
-        "no contrast": ({"training.contrast": 0.0}, "as published: no rivals inside an image"),
-        "transport and soft-min": (
-            {"training.prototype_gradient": False, "training.prototype_steps": 8, "training.kmeans": 0.01},
-            "as published: prototypes are moved by transport, descriptors by the soft-min",
-        ),
-        "gradients of any length": ({"training.largest_gradient": 0.0}, "as published"),
     },
 )
 
@@ -279,10 +211,7 @@ class TUSKAFLW(Experiment[TUSKTraining, FaceSplits]):
 
     def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
-        schedule = preset.schedule
-        return new_method(
-            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
-        )
+        return new_tusk(preset)
 
     def look(self, preset: AnyPreset, method: TUSKTraining, splits: FaceSplits) -> dict[str, float]:
         """Error on held-out training faces, and what tells a live detector from the mean face."""

@@ -19,9 +19,19 @@ from tusklite.data.figures import Figures
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.experiments.body_scores import animal_scores, joint_errors, look_at, recall_scores
 from tusklite.experiments.face_keypoints import signs_of_life
-from tusklite.methods.base import new_method
+from tusklite.experiments.tusk_recipe import (
+    CI_MODEL,
+    CI_SCHEDULE,
+    FULL_MODEL,
+    FULL_SCHEDULE,
+    LITE_MODEL,
+    LITE_SCHEDULE,
+    LITE_TRAINING,
+    PAPER_SCHEDULE,
+    new_tusk,
+    published_settings,
+)
 from tusklite.methods.tusk.config import TUSKConfig
-from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics.metric import Metric
@@ -30,7 +40,6 @@ from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Departures, Published, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult
-from tusklite.train.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -72,67 +81,26 @@ class BodyChoice:
         object.__setattr__(self, "ridge", require_number("ridge", self.ridge))
 
 
-_LITE_MODEL = TUSKConfig(
-    keypoints=10,
-    prototypes=10,
-    image_channels=3,
-    width=16,
-    levels=3,
-    groups=16,
-    window=5,
-    splat_sigma=1.0,
-    stem=2,
-    decoder_output="sigmoid",
-    standardize=True,
-    padding_mode="replicate",
-    heatmap_scale=2.0,
-    heatmap_shift=-2.0,
-    decoder_input="code",
-    splat_peak=True,
-    appearance=4,
-)
-_LITE_TRAINING = TUSKOptions(
-    reconstruction=10.0,
-    reconstruction_loss="mean-squared-error",
-    kmeans=0.0,
-    heatmap_equivariance=0.3,
-    feature_equivariance=0.0,
-    warp="faces-wild",
-    learning_rate=2e-3,
-    prototype_steps=0,
-    prototype_gradient=True,
-    background=0.1,
-    background_window=5,
-    information=0.05,
-    decode_share=0.5,
-    view_size=64,
-    zooms=(0.8, 1.0),
-    shift=0.1,
-    first_warp="thewlis-faces-g1",
-    jitter=0.5,
-    image_information=0.2,
-    distinct=0.2,
-    contrast=0.1,
-    largest_gradient=10.0,
-)
-_LITE_SCHEDULE = Schedule(steps=800, warmup=50, constant_until=0.4, evaluate_every=200)
+_LITE_MODEL = replace(LITE_MODEL, window=5)
+_LITE_TRAINING = replace(LITE_TRAINING, zooms=(0.8, 1.0), jitter=0.5)
+_LITE_SCHEDULE = replace(LITE_SCHEDULE, steps=800)
 
 PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, BodyChoice], ...] = (
     Preset(
         "tusk-figure",
         "ci",
-        replace(_LITE_MODEL, width=8, groups=8, descriptor_channels=16),
+        replace(CI_MODEL, window=5),
         _LITE_TRAINING,
-        replace(_LITE_SCHEDULE, steps=20, batch=4, warmup=5, log_every=5, checkpoint_every=10, evaluate_every=10),
+        CI_SCHEDULE,
         BodyChoice(train_scenes=100, labelled_scenes=60, test_scenes=20, pairs=10),
     ),
     Preset("tusk-figure", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, BodyChoice()),
     Preset(
         "tusk-figure",
         "full",
-        replace(_LITE_MODEL, width=32),
+        replace(FULL_MODEL, window=5),
         _LITE_TRAINING,
-        replace(_LITE_SCHEDULE, steps=12_000, batch=32, evaluate_every=500),
+        FULL_SCHEDULE,
         BodyChoice(train_scenes=50_000, labelled_scenes=6_000, test_scenes=3_000),
     ),
     Preset(
@@ -140,7 +108,7 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, BodyChoice], ...] = (
         "paper",
         TUSKConfig(keypoints=16, prototypes=32, image_channels=3, window=11),
         TUSKOptions(warp="tusk-bodies"),
-        Schedule(steps=100_000, batch=32, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50, workers=2),
+        replace(PAPER_SCHEDULE, workers=2),
         BodyChoice(source="human36m", image_size=112, labelled_scenes=50_000, test_scenes=50_000, origin="corner"),
     ),
     Preset(
@@ -148,7 +116,7 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, BodyChoice], ...] = (
         "paper-code",  # K and M of the authors' configuration in place of the paper's
         TUSKConfig(keypoints=12, prototypes=24, image_channels=3, window=11),
         TUSKOptions(warp="tusk-bodies"),
-        Schedule(steps=100_000, batch=32, warmup=0, constant_until=1.0, final_rate=1.0, checkpoint_every=50, workers=2),
+        replace(PAPER_SCHEDULE, workers=2),
         BodyChoice(source="human36m", image_size=112, labelled_scenes=50_000, test_scenes=50_000, origin="corner"),
     ),
     Preset(
@@ -157,7 +125,7 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, BodyChoice], ...] = (
         # Two in every picture, so a kind may come twice: nothing asks for distinct ones.
         replace(_LITE_MODEL, keypoints=8, prototypes=6),
         replace(_LITE_TRAINING, zooms=(0.6, 0.75), shift=0.3, distinct=0.0, contrast=0.0, image_information=0.0),
-        replace(_LITE_SCHEDULE, steps=800),
+        _LITE_SCHEDULE,
         BodyChoice(source="flies", image_size=96),
     ),
     Preset(
@@ -165,7 +133,7 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, BodyChoice], ...] = (
         "mouse",
         replace(_LITE_MODEL, keypoints=4, prototypes=4),
         replace(_LITE_TRAINING, zooms=(0.6, 0.75), shift=0.3),
-        replace(_LITE_SCHEDULE, steps=800),
+        _LITE_SCHEDULE,
         BodyChoice(source="mouse", image_size=96),
     ),
 )
@@ -182,48 +150,7 @@ DEPARTURES = Departures(
     source="figures",
     short_run={"data.score_on": "validation"},
     metrics=(JOINT_ERROR, RECALL_ONE, RECALL_TWO, Metric("movement", "movement", "")),
-    rows={
-        "nothing": ({}, "the lite recipe as it is"),
-        "free descriptors": (
-            {"model.decoder_input": "descriptor"},
-            "as published: a keypoint may say anything, wherever it lies",
-        ),
-        "no appearance": ({"model.appearance": 0}, "as published: the background goes through keypoints"),
-        "no head start": (
-            {"model.heatmap_scale": 1.0, "model.heatmap_shift": 0.0},
-            "as published: the background begins at one half",
-        ),
-        "splats that sum to one": ({"model.splat_peak": False}, "as published: wide splats are faint"),
-        "narrow splats": ({"model.splat_sigma": 0.05**0.5}, "as published: nearly a single pixel"),
-        "zero padding": ({"model.padding_mode": "zeros"}, "as published: the network can tell where it is"),
-        "no standardised descriptors": ({"model.standardize": False}, "as published"),
-        "sixteen keypoints": ({"model.keypoints": 16}, "as published"),
-        "thirty-two prototypes": ({"model.prototypes": 32}, "as published"),
-        "whole images": (
-            {
-                "training.view_size": 0,
-                "training.zooms": (1.0, 1.0),
-                "training.shift": 0.0,
-                "training.first_warp": "none",
-            },
-            "as published: bodies of one size, in the middle",
-        ),
-        "smaller warps": ({"training.warp": "tusk-bodies"}, "as published"),
-        "no jitter": ({"training.jitter": 0.0}, "as published: keypoints can go by colour"),
-        "both views decoded": ({"training.decode_share": 1.0}, "as published: twice the decoding"),
-        "weak equivariance of heatmaps": ({"training.heatmap_equivariance": 0.01}, "as published"),
-        "equivariance of features": ({"training.feature_equivariance": 100.0}, "as published"),
-        "no background term": ({"training.background": 0.0}, "weak maxima would become keypoints"),
-        "no information of views": ({"training.information": 0.0}, "as published"),
-        "no information inside an image": ({"training.image_information": 0.0}, "as published"),
-        "not distinct": ({"training.distinct": 0.0}, "as published: a kind may appear twice in an image"),
-        "no contrast": ({"training.contrast": 0.0}, "as published: no rivals inside an image"),
-        "transport and soft-min": (
-            {"training.prototype_gradient": False, "training.prototype_steps": 8, "training.kmeans": 0.01},
-            "as published: prototypes are moved by transport, descriptors by the soft-min",
-        ),
-        "gradients of any length": ({"training.largest_gradient": 0.0}, "as published"),
-    },
+    rows=published_settings(warp="tusk-bodies", keypoints=("sixteen keypoints", 16)),
 )
 
 # Table 3 of Jin et al. 2022: Human3.6M, S11, sixteen keypoints; in percent of the image's side.
@@ -349,10 +276,7 @@ class TUSKFigure(Experiment[TUSKTraining, BodySplits]):
 
     def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
-        schedule = preset.schedule
-        return new_method(
-            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
-        )
+        return new_tusk(preset)
 
     def look(self, preset: AnyPreset, method: TUSKTraining, splits: BodySplits) -> dict[str, float]:
         """The main figures on pictures of the validation split, and signs of life."""

@@ -17,7 +17,16 @@ from tusklite.arguments import require_integer
 from tusklite.data.picture_folder import PictureFolder
 from tusklite.experiments.base import AnyPreset, Experiment, Preset, Scores, register
 from tusklite.experiments.face_keypoints import keypoints_of
-from tusklite.methods.base import new_method
+from tusklite.experiments.tusk_recipe import (
+    CI_MODEL,
+    CI_SCHEDULE,
+    FULL_MODEL,
+    FULL_SCHEDULE,
+    LITE_MODEL,
+    LITE_SCHEDULE,
+    LITE_TRAINING,
+    new_tusk,
+)
 from tusklite.methods.tusk.config import TUSKConfig
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
@@ -28,7 +37,6 @@ from tusklite.results.result import Result
 from tusklite.results.table import METHOD, Column, Table, run_time
 from tusklite.train.devices import choose_device
 from tusklite.train.loop import FitResult
-from tusklite.train.schedule import Schedule
 
 MEASURED, WATCHED = 500, 100  # pictures, at the end and in the middle of training
 
@@ -54,68 +62,24 @@ class PictureChoice:
         object.__setattr__(self, "image_size", require_integer("image_size", self.image_size, low=32, high=1024))
 
 
-_LITE_MODEL = TUSKConfig(
-    keypoints=10,
-    prototypes=10,
-    image_channels=3,
-    width=16,
-    levels=3,
-    groups=16,
-    window=7,
-    splat_sigma=1.0,
-    stem=2,
-    decoder_output="sigmoid",
-    standardize=True,
-    padding_mode="replicate",
-    heatmap_scale=2.0,
-    heatmap_shift=-2.0,
-    decoder_input="code",
-    splat_peak=True,
-    appearance=4,
-)
-# The faces' recipe without its frozen network, so that no file is needed.
-_LITE_TRAINING = TUSKOptions(
-    reconstruction=10.0,
-    reconstruction_loss="mean-squared-error",
-    kmeans=0.0,
-    heatmap_equivariance=0.3,
-    feature_equivariance=0.0,
-    warp="faces-wild",
-    learning_rate=2e-3,
-    prototype_steps=0,
-    prototype_gradient=True,
-    background=0.1,
-    background_window=5,
-    information=0.05,
-    decode_share=0.5,
-    view_size=64,
-    zooms=(0.7, 1.0),
-    shift=0.1,
-    first_warp="thewlis-faces-g1",
-    jitter=1.0,
-    image_information=0.2,
-    distinct=0.2,
-    contrast=0.1,
-    largest_gradient=10.0,
-)
-_LITE_SCHEDULE = Schedule(steps=1_600, warmup=50, constant_until=0.4, evaluate_every=200)
+_LITE_TRAINING = replace(LITE_TRAINING, zooms=(0.7, 1.0))
 
 PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, PictureChoice], ...] = (
     Preset(
         "tusk-pictures",
         "ci",
-        replace(_LITE_MODEL, width=8, groups=8, descriptor_channels=16),
+        CI_MODEL,
         _LITE_TRAINING,
-        replace(_LITE_SCHEDULE, steps=20, batch=4, warmup=5, log_every=5, checkpoint_every=10, evaluate_every=10),
+        CI_SCHEDULE,
         PictureChoice(),
     ),
-    Preset("tusk-pictures", "lite", _LITE_MODEL, _LITE_TRAINING, _LITE_SCHEDULE, PictureChoice()),
+    Preset("tusk-pictures", "lite", LITE_MODEL, _LITE_TRAINING, LITE_SCHEDULE, PictureChoice()),
     Preset(
         "tusk-pictures",
         "full",
-        replace(_LITE_MODEL, width=32),
+        FULL_MODEL,
         _LITE_TRAINING,
-        replace(_LITE_SCHEDULE, steps=12_000, batch=32, evaluate_every=500),
+        FULL_SCHEDULE,
         PictureChoice(),
     ),
 )
@@ -165,10 +129,7 @@ class TUSKPictures(Experiment[TUSKTraining, PictureSplits]):
 
     def method(self, preset: AnyPreset) -> TUSKTraining:
         """An untrained network with its optimisation."""
-        schedule = preset.schedule
-        return new_method(
-            lambda: TUSKTraining(TUSK(preset.model), preset.training, schedule.steps, schedule.seed), schedule.seed
-        )
+        return new_tusk(preset)
 
     def look(self, preset: AnyPreset, method: TUSKTraining, splits: PictureSplits) -> dict[str, float]:
         """What is measured of some of the pictures."""

@@ -88,6 +88,9 @@ class Table:
     published: tuple[Published, ...] = ()
 
 
+DepartureRow = tuple[Mapping[str, object], str]
+
+
 @dataclass(frozen=True)
 class Departures:
     """Settings that a recipe has beyond its paper, each with short runs without it.
@@ -102,7 +105,7 @@ class Departures:
 
     preset: str
     short_run: Mapping[str, object]
-    rows: Mapping[str, tuple[Mapping[str, object], str]]
+    rows: Mapping[str, DepartureRow]
     source: str | None = None
     metrics: Sequence[Metric] = ()
 
