@@ -164,7 +164,7 @@ UNIX_NAMES = {
 
 
 # What locks in a notebook that is graded. It loads everywhere, and says on other systems that grading is for Linux.
-LINUX_ALONE = {"confinement.py", "inside.py", "judge.py"}
+LINUX_ALONE = {"confinement.py", "inside.py", "sandbox.py"}
 
 
 def bound_to_a_system(tree: ast.AST) -> Iterator[str]:

@@ -17,7 +17,8 @@ from tusklite.course.classroom import grading, judge
 from tusklite.course.classroom.exercises import exercises_of
 from tusklite.course.classroom.grading import COLUMNS, count_statuses, find_submissions, grade_class
 from tusklite.course.classroom.inside import Inside, Tampering
-from tusklite.course.classroom.judge import Limits, grade_notebook, protections_held
+from tusklite.course.classroom.judge import grade_notebook
+from tusklite.course.classroom.sandbox import Limits, protections_held
 from tusklite.course.classroom.wire import by_value, decode, encode
 from tusklite.geometry import WARPS, random_tps
 from tusklite.places import notebook_path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tusklite.course.classroom.copies import read_students, write_instructor_copies, write_student_copies
 from tusklite.course.classroom.exercises import Exercise, exercises_of, find_lessons
 from tusklite.course.classroom.grading import count_statuses, grade_class
-from tusklite.course.classroom.judge import Limits
+from tusklite.course.classroom.sandbox import Limits
 
 __all__ = [
     "Exercise",

@@ -21,7 +21,8 @@ from tusklite import __version__
 from tusklite.arguments import require_choice, require_integer
 from tusklite.course.classroom.confinement import PROTECTIONS
 from tusklite.course.classroom.exercises import Exercise, exercises_of, find_lessons
-from tusklite.course.classroom.judge import Limits, Outcome, grade_notebook, protections_held, work_in
+from tusklite.course.classroom.judge import Outcome, grade_notebook
+from tusklite.course.classroom.sandbox import Limits, protections_held, work_in
 from tusklite.course.lessons import read_notebook
 from tusklite.course.variants import require_student
 from tusklite.files import write_aside
