@@ -372,6 +372,23 @@ def test_short_runs_without_a_departure_are_a_table_of_their_own() -> None:
     assert rows(departures([])) == []
 
 
+def test_a_changed_run_is_held_against_the_unchanged_one_of_its_seed() -> None:
+    def run(both: float, seed: int, **settings: object) -> dict[str, object]:
+        overrides = {**DEPARTURES.short_run, **settings, "schedule.seed": seed}
+        return result(both, overrides=overrides, seed=seed)
+
+    runs = [run(both, seed) for seed, both in enumerate((0.9, 0.8, 0.7))]
+    runs += [run(both, seed, **{"training.kmeans": 0.0}) for seed, both in ((3, 0.1), (2, 0.71), (1, 0.78), (0, 0.9))]
+    runs += [run(0.75, 2, **{"training.background": 0.0}), run(0.75, 5, **{"training.decode_share": 1.0})]
+    table = departures(runs)
+    assert table.splitlines()[0].split(" | ")[-1] == "change of both %, by seed |"
+    changes = {row[0]: row[-1] for row in rows(table)}
+    # Of the medians one would read a loss of 0.2 points; by seed it is 0.0, -2.0, +1.0; seed 3 has nothing beside it.
+    assert changes["no eq. 3"] == "0.0 (-2.0 to +1.0)"
+    assert changes["no background term"] == "+5.0"
+    assert changes["nothing"] == changes["every image decoded"] == ""
+
+
 def test_the_landmarks_table_has_the_papers_figures_and_a_row_a_run() -> None:
     # Thewlis et al. 2017, section 4.3: AFLW's five points, all labels and 20, 10, 5, 1; then supervised methods.
     published = [[10.53, 13.28, 13.85, 12.94, 14.79], [11.6], [10.94], [8.97], [7.65], [7.23]]

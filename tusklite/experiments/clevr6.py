@@ -132,6 +132,7 @@ DEPARTURES = Departures(
     source="CLEVR-like",
     short_run={"schedule.steps": 1000},
     metrics=(ARI, COUNT, *PROPERTIES),
+    paired=ARI,
     rows={
         "nothing": ({}, "the lite recipe as it is"),
         "no canvas": ({"model.canvas": 0}, "as published: the decoder draws on the whole image"),

@@ -142,6 +142,7 @@ DEPARTURES = Departures(
     preset="lite",
     short_run={"schedule.steps": 4_000},
     metrics=(NMI, F, LANDMARKS, COVERED, FORWARD, BACKWARD),
+    paired=FORWARD,
     rows={
         "nothing": ({}, "the lite recipe as it is"),
         "pairs of views alone": (

@@ -173,6 +173,7 @@ DEPARTURES = Departures(
     source="mnist",
     short_run={"schedule.steps": 1000},
     metrics=(LOCALIZATION, CLASSIFICATION, BOTH, VALIDATION_BOTH),
+    paired=BOTH,
     rows={
         "nothing": ({}, "the lite recipe as it is"),
         "no half-resolution stem": (

@@ -110,6 +110,7 @@ DEPARTURES = Departures(
     source="drawn",
     short_run={"schedule.steps": 1000},
     metrics=(ARI, COLOUR, SHAPE, COUNT),
+    paired=ARI,
     rows={
         "nothing": ({}, "the lite recipe as it is"),
         "no canvas": ({"model.canvas": 0}, "as published: the decoder draws on the whole image"),

@@ -134,6 +134,7 @@ DEPARTURES = Departures(
     source="mtfl",
     short_run={"data.score_on": "validation"},
     metrics=(ERROR, ERROR_OF_FOUR, RECALLS[0], RECALLS[3], Metric("movement", "movement", "")),
+    paired=ERROR,
     rows=published_settings(warp="tusk-faces", keypoints=("four keypoints", 4))
     | {
         "no position": ({"model.remove_position": True}, "as on MNIST-Hard; in a face, a place is news"),

@@ -150,6 +150,7 @@ DEPARTURES = Departures(
     source="figures",
     short_run={"data.score_on": "validation"},
     metrics=(JOINT_ERROR, RECALL_ONE, RECALL_TWO, Metric("movement", "movement", "")),
+    paired=JOINT_ERROR,
     rows=published_settings(warp="tusk-bodies", keypoints=("sixteen keypoints", 16)),
 )
 

@@ -72,6 +72,23 @@ class Metric:
             return middle
         return f"{middle} ({self.number(min(values))} to {self.number(max(values))})"
 
+    def change(self, differences: Sequence[float]) -> str:
+        """A difference with its sign, or the median of several with the smallest and the largest.
+
+        Example:
+            >>> Metric("both", "both", "share").change([-0.004, 0.0051, -0.0002])
+            '0.0 (-0.4 to +0.5)'
+        """
+
+        def signed(value: float) -> str:
+            number = self.number(abs(value))
+            return number if float(number) == 0 else f"{'-' if value < 0 else '+'}{number}"
+
+        middle = signed(statistics.median(differences))
+        if len(differences) == 1:
+            return middle
+        return f"{middle} ({signed(min(differences))} to {signed(max(differences))})"
+
     def is_better(self, one: float, other: float) -> bool:
         """Whether one value is better than another."""
         return one > other if self.better == "up" else one < other

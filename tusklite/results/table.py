@@ -101,6 +101,7 @@ class Departures:
         rows: for each departure the settings that take it away, and why it is there.
         source: of the data that these runs are made with; any where None.
         metrics: the figures to show; those of the experiment's table where there are none.
+        paired: a figure whose change against the recipe as it is, at the same seed, is shown too.
     """
 
     preset: str
@@ -108,6 +109,7 @@ class Departures:
     rows: Mapping[str, DepartureRow]
     source: str | None = None
     metrics: Sequence[Metric] = ()
+    paired: Metric | None = None
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -193,13 +195,45 @@ def departures_table(
         results: of the experiment.
         full_name: as for `left_out_of`.
     """
-    rows, metrics = [], departures.metrics or metrics
-    for left_out, (_, why) in departures.rows.items():
-        runs = [result["metrics"] for result in results if left_out_of(departures, result, full_name) == left_out]
-        if runs:
-            figures = [metric.cell([run[metric.name] for run in runs]) for metric in metrics]
-            rows.append([left_out, why, str(len(runs)), *figures])
-    return markdown_table(["changed", "the idea behind it", "runs", *(metric.head for metric in metrics)], rows)
+    rows, metrics, paired = [], departures.metrics or metrics, departures.paired
+    runs: dict[str, list[Result]] = {left_out: [] for left_out in departures.rows}
+    for result in results:
+        left_out = left_out_of(departures, result, full_name)
+        if left_out is not None:
+            runs[left_out].append(result)
+    # Seeds differ by more than most settings do, so a run is held against that of its own seed.
+    unchanged = [run for left_out, (settings, _) in departures.rows.items() if not settings for run in runs[left_out]]
+    for left_out, (settings, why) in departures.rows.items():
+        if not runs[left_out]:
+            continue
+        figures = [metric.cell([run["metrics"][metric.name] for run in runs[left_out]]) for metric in metrics]
+        if paired is not None:
+            changes = changes_by_seed(paired, runs[left_out], unchanged) if settings else []
+            figures.append(paired.change(changes) if changes else "")
+        rows.append([left_out, why, str(len(runs[left_out])), *figures])
+    heads = ["changed", "the idea behind it", "runs", *(metric.head for metric in metrics)]
+    return markdown_table([*heads, f"change of {paired.head}, by seed"] if paired else heads, rows)
+
+
+def changes_by_seed(metric: Metric, changed: Sequence[Result], unchanged: Sequence[Result]) -> list[float]:
+    """By how much a figure of changed runs differs from that of unchanged ones of the same seeds.
+
+    Args:
+        metric: the figure.
+        changed: runs with a setting changed.
+        unchanged: runs without; of several with one seed, their mean counts.
+
+    Returns:
+        A difference for each changed run whose seed is among those of the others, in the order of seeds.
+    """
+    known: dict[int, list[float]] = {}
+    for result in unchanged:
+        known.setdefault(result["seed"], []).append(result["metrics"][metric.name])
+    return [
+        result["metrics"][metric.name] - statistics.mean(known[result["seed"]])
+        for result in sorted(changed, key=lambda result: result["seed"])
+        if result["seed"] in known
+    ]
 
 
 def has_marks(page: Path, name: str) -> bool:
