@@ -23,6 +23,7 @@ import test_single_heatmap_checks
 import test_sliced_wasserstein_checks
 import test_sparse_autoencoder_checks
 import test_start_here_checks
+import test_tetrominoes_checks
 import test_thin_plate_splines_checks
 import test_when_one_channel_is_not_enough_checks
 import torch
@@ -45,6 +46,7 @@ LESSONS = (
     test_alternating_training_checks,
     test_clusters_without_labels_checks,
     test_mnist_hard_checks,
+    test_tetrominoes_checks,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]
 EACH_CHECK = pytest.mark.parametrize(("lesson", "check", "name"), CHECKS, ids=[name for _, _, name in CHECKS])

@@ -17,14 +17,24 @@ from traitlets import TraitError
 from tusklite.course.prototypes_and_softmin import SoftMin, explore_softmin
 from tusklite.course.single_heatmap import SoftWindow, explore_window
 from tusklite.course.sliced_wasserstein import TurningProjection, turn_projection
+from tusklite.course.tetrominoes import MovedKeypoints, move_keypoints
 from tusklite.course.thin_plate_splines import ControlPoints, drag_control_points
 
+PIECE = torch.rand(3, 8, 8)
 IMAGE, HEATMAP, CLOUD = torch.rand(1, 20, 30), torch.rand(1, 10, 15), torch.rand(9, 2)
+
+
+def brighter(xy: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+    """A picture that depends on where keypoints are, and on which."""
+    return (PIECE * (xy[there].abs().mean() if there.any() else 0.0)).clamp(0, 1)
+
+
 WIDGETS = {
     ControlPoints: lambda: drag_control_points(IMAGE, side=3),
     SoftWindow: lambda: explore_window(IMAGE, HEATMAP),
     TurningProjection: lambda: turn_projection(CLOUD, CLOUD.flip(0), angle=30),
     SoftMin: lambda: explore_softmin(CLOUD, CLOUD[:3]),
+    MovedKeypoints: lambda: move_keypoints(PIECE, 0.5 * CLOUD[:3], brighter),
 }
 EACH_WIDGET = pytest.mark.parametrize(("kind", "show"), WIDGETS.items(), ids=[kind.__name__ for kind in WIDGETS])
 
@@ -59,6 +69,7 @@ SLIDERS = [
         SoftWindow: ("window", "temperature", "keypoint"),
         TurningProjection: ("angle",),
         SoftMin: ("inverse_temperature",),
+        MovedKeypoints: ("keypoint", "x", "y"),
     }.items()
     for name in names
 ]

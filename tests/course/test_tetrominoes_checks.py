@@ -173,19 +173,9 @@ def in_their_order(images: Tensor, layers: Tensor, background: Tensor, least_gai
     return kept
 
 
-def from_all_down(images: Tensor, layers: Tensor, background: Tensor, least_gain: float, most: int) -> Tensor:
-    kept = ~flags(layers.shape[1])
-    while kept.any():
-        fewer = {n: kept & ~flags(len(kept), n) for n in kept.nonzero().flatten().tolist()}
-        errors = {n: error(images, layers, background, each) for n, each in fewer.items()}
-        n = min(errors, key=errors.get)
-        if errors[n] - error(images, layers, background, kept) > least_gain:
-            break
-        kept = fewer[n]
-    return kept
-
-
 def strongest_gains(images: Tensor, layers: Tensor, background: Tensor, least_gain: float, most: int) -> Tensor:
+    if most > 2:
+        return choose(images, layers, background, least_gain, most)
     return flags(layers.shape[1], *gains(images, layers, background).topk(most).indices.tolist())
 
 
@@ -197,9 +187,7 @@ ANSWERS = {
         "these are shares of the logits": by_masks(lambda layers: of_weights(layers[:, :, -1])),
         "you took the first channel for alpha": by_masks(lambda layers: of_weights(layers[:, :, 0].exp())),
         "your sum runs over the pixels": by_masks(
-            lambda layers: (
-                layers[:, :, -1].exp() / (1 + layers[:, :, -1].exp().sum(dim=(2, 3), keepdim=True))
-            )
+            lambda layers: layers[:, :, -1].exp() / (1 + layers[:, :, -1].exp().sum(dim=(2, 3), keepdim=True))
         ),
         "these are weights; divide": by_masks(lambda layers: layers[:, :, -1].exp()),
         "but the background is not in it": by_masks(shares, lambda c, m, left: (c * m[:, :, None]).sum(dim=1)),
@@ -226,7 +214,9 @@ ANSWERS = {
     lesson.check_canvas_of: {
         "this is the point's own pixel": canvas(corner=lambda cell, size, side: cell),
         "one pixel too far": canvas(corner=lambda cell, size, side: cell - (side + 1) // 2),
-        "you rounded; the pixel": canvas(cell=lambda place, size: place.detach().round().clamp_min(0).minimum(size - 1)),
+        "you rounded; the pixel": canvas(
+            cell=lambda place, size: place.detach().round().clamp_min(0).minimum(size - 1)
+        ),
         "you rounded up": canvas(cell=lambda place, size: place.detach().ceil().minimum(size - 1)),
         "you kept the canvas inside": canvas(corner=lambda cell, size, side: inside(cell - side // 2, size, side)),
         "not beyond it": canvas(cell=lambda place, size: place.detach().floor()),
@@ -240,13 +230,13 @@ ANSWERS = {
         "is lost, and with it the gradient": canvas(local=lambda xy, *others: torch.zeros_like(xy)),
         "in pixels from the corner": canvas(local=lambda xy, place, corner, size, side: place - corner),
         "from 0 to 1 over the canvas": canvas(local=lambda xy, place, corner, size, side: (place - corner) / side),
-        "on the canvas it is `side`": canvas(local=lambda xy, place, corner, size, side: 2 * (place - corner) / size - 1),
+        "on the canvas it is `side`": canvas(
+            local=lambda xy, place, corner, size, side: 2 * (place - corner) / size - 1
+        ),
         "divide by side, not side - 1": canvas(
             local=lambda xy, place, corner, size, side: 2 * (place - corner) / (side - 1) - 1
         ),
-        "you scaled a pixel": canvas(
-            local=lambda xy, place, corner, size, side: 2 * (place - corner - side // 2) - 1
-        ),
+        "you scaled a pixel": canvas(local=lambda xy, place, corner, size, side: 2 * (place - corner - side // 2) - 1),
         "local: the sign is turned round": canvas(
             local=lambda xy, place, corner, size, side: 2 * (corner - place) / side - 1
         ),
@@ -302,9 +292,7 @@ ANSWERS = {
         ),
         "at most two: you judged each alone": strongest_gains,
         "these are the first ones": lambda images, layers, background, least_gain, most: (
-            choose(images, layers, background, least_gain, most)
-            if most > 2
-            else flags(layers.shape[1], *range(most))
+            choose(images, layers, background, least_gain, most) if most > 2 else flags(layers.shape[1], *range(most))
         ),
         "2 are asked for at most": lambda i, layers, b, least_gain, most: choose(i, layers, b, least_gain, 5),
         "only if the error falls by more": lambda i, layers, b, least_gain, most: choose(i, layers, b, 0.0, most),
@@ -314,7 +302,6 @@ ANSWERS = {
         "you summed over the colours": lambda i, layers, b, least_gain, most: choose(
             i, layers, b, least_gain / 3, most
         ),
-        "you began with all": from_all_down,
         "in their order": in_their_order,
         "you keep the best one and stop": lambda i, layers, b, least_gain, most: choose(i, layers, b, least_gain, 1),
         "kept should be": lambda images, layers, *others: flags(layers.shape[1], 4),

@@ -19,6 +19,7 @@ __all__ = [
     "sliced_wasserstein",
     "sparse_autoencoder",
     "start_here",
+    "tetrominoes",
     "thin_plate_splines",
     "when_one_channel_is_not_enough",
 ]

@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import PowerNorm, to_rgb
 from torch import Tensor
 
-from tusklite.course.figures import PALETTE, QUIET, LessonFigure, image_grid, panel_grid, styled, to_array
+from tusklite.course.figures import PALETTE, LessonFigure, image_grid, panel_grid, styled, to_array
 from tusklite.course.figures.words import counted, listed, number
 
 

@@ -103,9 +103,7 @@ class MovedKeypoints(ipywidgets.VBox):
 
     def _show(self) -> None:
         error = float((self._drawn() - self.image).square().mean(dim=0).sum())
-        self.message.value = (
-            f"{int(self.kept.sum())} of {len(self.kept)} keypoints; squared error {error:.2f} pixels"
-        )
+        self.message.value = f"{int(self.kept.sum())} of {len(self.kept)} keypoints; squared error {error:.2f} pixels"
         self.picture.value = self.figure()._repr_png_()
 
 
