@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import test_alternating_training_checks
+import test_clevr6_checks
 import test_clusters_without_labels_checks
 import test_diversity_checks
 import test_equivariance_checks
@@ -47,6 +48,7 @@ LESSONS = (
     test_clusters_without_labels_checks,
     test_mnist_hard_checks,
     test_tetrominoes_checks,
+    test_clevr6_checks,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]
 EACH_CHECK = pytest.mark.parametrize(("lesson", "check", "name"), CHECKS, ids=[name for _, _, name in CHECKS])

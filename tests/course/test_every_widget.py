@@ -14,11 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from traitlets import TraitError
 
+from tusklite.course.clevr6 import EditedScene, edit_scene
 from tusklite.course.prototypes_and_softmin import SoftMin, explore_softmin
 from tusklite.course.single_heatmap import SoftWindow, explore_window
 from tusklite.course.sliced_wasserstein import TurningProjection, turn_projection
 from tusklite.course.tetrominoes import MovedKeypoints, move_keypoints
 from tusklite.course.thin_plate_splines import ControlPoints, drag_control_points
+from tusklite.methods.base import new_method
+from tusklite.methods.tusk.model import TUSK, TUSKConfig
 
 PIECE = torch.rand(3, 8, 8)
 IMAGE, HEATMAP, CLOUD = torch.rand(1, 20, 30), torch.rand(1, 10, 15), torch.rand(9, 2)
@@ -29,12 +32,16 @@ def brighter(xy: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
     return (PIECE * (xy[there].abs().mean() if there.any() else 0.0)).clamp(0, 1)
 
 
+SMALL = {"width": 8, "levels": 2, "groups": 4, "window": 3, "descriptor_channels": 8, "image_channels": 3}
+DRAWS_ALONE = new_method(lambda: TUSK(TUSKConfig(3, 4, aggregation="alpha", background_layer="black", **SMALL)), 0)
+SCENE = torch.rand(3, 16, 20)
 WIDGETS = {
     ControlPoints: lambda: drag_control_points(IMAGE, side=3),
     SoftWindow: lambda: explore_window(IMAGE, HEATMAP),
     TurningProjection: lambda: turn_projection(CLOUD, CLOUD.flip(0), angle=30),
     SoftMin: lambda: explore_softmin(CLOUD, CLOUD[:3]),
     MovedKeypoints: lambda: move_keypoints(PIECE, 0.5 * CLOUD[:3], brighter),
+    EditedScene: lambda: edit_scene(DRAWS_ALONE.eval(), SCENE),
 }
 EACH_WIDGET = pytest.mark.parametrize(("kind", "show"), WIDGETS.items(), ids=[kind.__name__ for kind in WIDGETS])
 
@@ -70,6 +77,7 @@ SLIDERS = [
         TurningProjection: ("angle",),
         SoftMin: ("inverse_temperature",),
         MovedKeypoints: ("keypoint", "x", "y"),
+        EditedScene: ("keypoint", "x", "y"),
     }.items()
     for name in names
 ]

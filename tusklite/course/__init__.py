@@ -7,6 +7,7 @@ from tusklite.course import libraries
 __all__ = [
     "alternating_training",
     "classroom",
+    "clevr6",
     "clusters_without_labels",
     "diversity",
     "equivariance",

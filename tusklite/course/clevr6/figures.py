@@ -121,7 +121,7 @@ def confusions(counts: Mapping[str, Tensor], names: Mapping[str, Sequence[str]])
             taken = "get no name" if guess == len(words) else f"are taken for {words[guess]}"
             worst = f"most often {100 * float(wrong.max()):.0f}% of the {words[true]} ones {taken}"
         right = 100 * float(table.diagonal().sum() / table.sum().clamp_min(1))
-        figure.tell(f"{name.capitalize()}: {right:.0f}% right; {worst}.")
+        figure.tell(f"{name.capitalize()}: {right:.0f}% of {counted(int(table.sum()), 'thing')} right; {worst}.")
     return figure
 
 
