@@ -102,7 +102,6 @@ KEPT = {
     "compose": "what a warp of a warped image is; two lessons need it, so it is in no lesson's room",
     "ChannelwiseTraining": "a published method like the others, of which no experiment is made",
     "load_pretrained": "how whoever installs the package gets its trained models",
-    "normalized_mutual_information": "a metric of published tables",
     "picture_difference": "how far the ray-caster's pictures are from the generator's, as its own tests measure it",
     "read_clevr_pictures": "a data set like the others, of single scenes",
     "render_scene_file": "how whoever has the generator's files holds the ray-caster against them",
