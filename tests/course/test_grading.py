@@ -133,7 +133,7 @@ def test_a_table_of_answers_and_what_cannot_be_sent(needs_protections):
 # Where a check has to come to the function: what it hands over is no plain data.
 TOGETHER = {
     *("siamese_step", "keypoint_worth", "take_turns", "routed_loss", "train_for"),  # functions, networks, optimisers
-    *("splat", "transport_1d", "softmin_loss", "information"),  # tensors that need a gradient
+    *("splat", "transport_1d", "softmin_loss", "information", "canvas_of"),  # tensors that need a gradient
 }
 
 

@@ -22,6 +22,7 @@ from tusklite.course.variants import (
 # Whose data are written down in the check, or whose answer is a formula of numbers that all have.
 FIXED = {
     "chance_level",
+    "choose",
     "diagnose",
     "equal_say",
     "hold_border",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import refuse_loop, without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_tensor, verdict
 from tusklite.data.ray_geometry import Solids, closest, cross
 from tusklite.metrics import majority_class, match_prototypes, name_prototypes
@@ -63,7 +64,7 @@ def check_meet_sphere(meet_sphere: Callable[[Tensor, Tensor, Tensor, float], Ten
 
 def _rays(count: int, radius: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Rays that meet a sphere, miss it, or leave it behind them, a third each, with directions of several lengths."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = drawn(seed)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
@@ -175,7 +176,7 @@ def check_robust_fit(robust_fit: Callable[[Tensor, Tensor, int], Tensor]) -> Non
 
 def _things_on_a_surface(seed: int) -> tuple[Tensor, Tensor]:
     """Terms (P, 10) of 15 x 15 pixels, and their colours (P, 3): a slope, a little noise, and two things before it."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = drawn(seed)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 15), torch.linspace(-1, 1, 15), indexing="ij")
     places = torch.stack([x, y], dim=-1).flatten(0, 1)
     terms = cubic_terms(places)
@@ -243,7 +244,7 @@ def check_counts_at(counts_at: Callable[[Tensor, Tensor], Tensor]) -> None:
         >>> check_counts_at(lambda gains, thresholds: (gains > thresholds[:, None, None]).sum(dim=2))
         ✘ wrong: a gain after the first that is too small counts in yours; the choice has ended before it
     """
-    generator = torch.Generator().manual_seed(7)
+    generator = drawn(7)
     gains = (8 * torch.rand(5, 6, generator=generator)).round() / 2
     gains[0], gains[1, 3] = 0.0, 4.0
     thresholds = torch.tensor([0.5, 2.0, 0.0, 3.5])
@@ -290,7 +291,7 @@ def check_overlap(overlap: Callable[[Tensor, Tensor], Tensor]) -> None:
         >>> check_overlap(lambda first, second: (first & second).sum(dim=(1, 2)) / first.sum(dim=(1, 2)).clamp_min(1))
         ✘ wrong: you divided by the first mask alone; what the second has beyond it has to cost something
     """
-    generator = torch.Generator().manual_seed(8)
+    generator = drawn(8)
     first, second = (torch.rand(5, 6, 7, generator=generator) < share for share in (0.4, 0.6))
     first[3], second[4] = False, False
     second[3] = False
@@ -343,7 +344,7 @@ def check_most_often(most_often: Callable[[Tensor, Tensor, int, int], Tensor]) -
     one_to_one = {match_prototypes: "a matching gives each value to one prototype; here several may share one"}
     most_often = without(most_often, package | one_to_one)
     for prototypes, count, seed in ((7, 3, 9), (5, 4, 10), (12, 8, 11)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = drawn(seed)
         assignment = torch.randint(prototypes - 1, (60,), generator=generator)
         assignment[assignment == 1] = prototypes - 1  # number 1 stands for nothing
         values = (assignment * 2 + 1 + (torch.rand(60, generator=generator) < 0.4).long()) % count

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tusklite.course.comparison import close, compare
 from tusklite.course.shortcuts import without
+from tusklite.course.variants import drawn
 from tusklite.course.verdict import WrongAnswer, answer, answer_number, answer_tensor, verdict
 from tusklite.metrics import adjusted_rand_index, segment_rand_index
 from tusklite.ops.aggregation import alpha_blend
@@ -35,7 +36,7 @@ def check_blend(blend: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Non
         ✘ wrong: masks: the background's weight is missing below the line: yours sum to 1 over the keypoints alone
     """
     blend = without(blend, {alpha_blend: OWN})  # type: ignore[assignment]
-    generator = torch.Generator().manual_seed(14)
+    generator = drawn(14)
     for batch, k in ((2, 3), (1, 2)):
         layers = torch.rand(batch, k, 4, 5, 6, generator=generator)
         layers[:, :, -1] = 4 * layers[:, :, -1] - 3
@@ -105,7 +106,7 @@ def check_canvas_of(canvas_of: Callable[[Tensor, int, int, int], tuple[Tensor, T
         ✘ wrong: canvas of 5 in 9 x 12 pixels: corner: yours is 0 everywhere, and should not be
     """
     canvas_of = without(canvas_of, {local_canvases: OWN})  # type: ignore[assignment]
-    generator = torch.Generator().manual_seed(15)
+    generator = drawn(15)
     anywhere = 1.9 * torch.rand(2, 4, 2, generator=generator) - 0.95
     edges = torch.tensor([[[1.0, 1.0], [-1.0, -1.0], [0.99, -0.99]]])
     for xy, height, width, side in ((anywhere, 9, 12, 5), (anywhere, 8, 6, 3), (edges, 7, 5, 5)):
@@ -141,6 +142,7 @@ def _corner_mistakes(xy: Tensor, height: int, width: int, side: int) -> list[tup
         return cell.clamp_min(0).minimum(size - 1) - side // 2
 
     right = _canvas_of(xy, height, width, side)[0]
+    turned = ((xy + 1) / 2 * size.flip(0)).floor()
     return [
         (right + side // 2, "this is the point's own pixel; the canvas begins half a side before it"),
         (right - 1, "one pixel too far: half of an odd side is rounded down, side // 2"),
@@ -156,7 +158,9 @@ def _corner_mistakes(xy: Tensor, height: int, width: int, side: int) -> list[tup
          "pixels, not W - 1"),
         (corner((xy * size).floor()), "from [-1, 1] to pixels: add 1 and halve first"),
         (right.flip(-1), "rows and columns are exchanged: x, the column, comes first"),
-        (corner(((xy + 1) / 2 * size.flip(0)).floor()), "width and height are exchanged: x goes with the width"),
+        (turned.clamp_min(0).minimum(size.flip(0) - 1) - side // 2, "width and height are exchanged: x goes with the "
+         "width"),
+        (corner(turned), "width and height are exchanged: x goes with the width"),
         (place - side / 2, "the canvas is centred on the point itself; centre it on the point's pixel, so that it can "
          "be pasted by whole pixels"),
         (place - side // 2, "the place has to be floored to a pixel first"),
@@ -201,7 +205,7 @@ def check_paste_layers(paste_layers: Callable[[Tensor, Tensor, int, int], Tensor
         ✘ wrong: corners inside, 9 x 11 pixels: yours is 0 everywhere, and should not be
     """
     paste_layers = without(paste_layers, {paste: OWN})  # type: ignore[assignment]
-    generator = torch.Generator().manual_seed(16)
+    generator = drawn(16)
     inside = torch.tensor([[[0, 0], [5, 3]], [[2, 4], [7, 1]]])
     over = torch.tensor([[[-2, 4], [8, -1]], [[9, 6], [-3, -2]]])
     for name, corner, height, width, side in (
@@ -276,7 +280,7 @@ def check_rand_index(rand_index: Callable[[Tensor, Tensor], float]) -> None:
         (adjusted_rand_score, pair_confusion_matrix, rand_score), "by hand is asked for; compare with it afterwards"
     )
     rand_index = without(rand_index, own | theirs)  # type: ignore[assignment]
-    generator = torch.Generator().manual_seed(17)
+    generator = drawn(17)
     truth = torch.zeros(9, 12, dtype=torch.int64)
     truth[1:4, 1:6], truth[3:8, 7:11], truth[6:9, 0:4] = 1, 2, 3
     noisy = torch.where(torch.rand(9, 12, generator=generator) < 0.3, torch.randint(4, (9, 12), generator=generator), 0)
