@@ -102,9 +102,7 @@ KEPT = {
     "compose": "what a warp of a warped image is; two lessons need it, so it is in no lesson's room",
     "ChannelwiseTraining": "a published method like the others, of which no experiment is made",
     "load_pretrained": "how whoever installs the package gets its trained models",
-    "picture_difference": "how far the ray-caster's pictures are from the generator's, as its own tests measure it",
     "read_clevr_pictures": "a data set like the others, of single scenes",
-    "render_scene_file": "how whoever has the generator's files holds the ray-caster against them",
     "read_results": "how whoever installs the package reads the recorded results",
 }
 CITATION = re.compile(r"\(([A-Z][^()]*; )?[A-Z][^()]* (19|20)\d\d[,)]")
