@@ -303,6 +303,19 @@ def test_a_log_that_a_kill_left_is_trimmed(left_alone: tuple[Line, Path], tmp_pa
     assert (tmp_path / LOG).read_text().startswith(kept)
 
 
+def test_what_happened_after_the_last_step_stays_in_the_log_of_a_finished_run(tmp_path: Path) -> None:
+    class Merges(Line):
+        def before_step(self, step: int, data: Pictures) -> dict[str, object]:
+            return {"left": 3} if step == 12 else {}
+
+    first = fit(Merges(), Pictures(), TWELVE, tmp_path)
+    written = (tmp_path / LOG).read_text()
+    assert '"left": 3' in written
+    again = fit(Merges(), Pictures(), TWELVE, tmp_path)
+    assert (tmp_path / LOG).read_text() == written
+    assert again.log == first.log
+
+
 def test_a_log_without_a_checkpoint_begins_anew(left_alone: tuple[Line, Path], tmp_path: Path) -> None:
     (tmp_path / LOG).write_text('{"step": 1, "of": 12, "seconds": 1.0, "error": 9.0}\n{"step": 2, "er')
     torch.manual_seed(8)

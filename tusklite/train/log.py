@@ -68,10 +68,15 @@ def append_record(path: Path, record: Record) -> None:
         raise FileNotWritten(path, reason) from reason
 
 
-def trim_log(path: Path, step: int) -> list[Record]:
+def trim_log(path: Path, step: int, finished: bool = False) -> list[Record]:
     """Read a log up to a step and drop what a killed run had written beyond its checkpoint.
 
     Its last line may be cut off by a kill. A broken line before that is none of ours: the log as it was is kept aside.
+
+    Args:
+        path: the log.
+        step: of the checkpoint. What happens before this very step happens again when the run goes on.
+        finished: whether the run has no further step, so that what happened after its last one stays.
 
     Returns:
         The records that stay; none where there is no log.
@@ -93,7 +98,7 @@ def trim_log(path: Path, step: int) -> list[Record]:
         )
     records = []
     for record in found:
-        if record["step"] > step or (record["step"] == step and "event" in record):
+        if record["step"] > step or (record["step"] == step and "event" in record and not finished):
             break
         records.append(record)
     kept = "".join(json.dumps(record) + "\n" for record in records)

@@ -130,7 +130,7 @@ def _fit(
         _restore(method, optimizers, checkpoint, identity, run_dir)
         step, seconds_before = checkpoint["step"], checkpoint["seconds"]
         memory_before = checkpoint.get("peak_memory_mb", 0.0)  # older checkpoints do not say
-    records = trim_log(run_dir / LOG, step)
+    records = trim_log(run_dir / LOG, step, finished=step == schedule.steps)
     if records and progress is not None:
         progress(records[-1])  # a run that goes on shows at once how far it had come
 
