@@ -21,11 +21,11 @@ from tusklite.experiments.object_discovery import (
     of_keypoints,
     painters,
     score_nearest,
-    score_properties,
     score_segments,
     see_objects,
 )
 from tusklite.methods.tusk.model import TUSK
+from tusklite.metrics import evaluate_properties, name_prototypes
 from tusklite.train.loop import FitResult
 
 
@@ -55,7 +55,8 @@ def test_whoever_paints_the_truth_has_all_of_it(truth: ObjectScenes) -> None:
     assert (scores.ari, scores.ari_background, scores.count, scores.found, scores.found_twice) == (1, 1, 1, 1, 0)
     objects = of_keypoints(seen, scores)
     assert len(objects.assignment) == 120
-    named = score_properties(objects, objects, {"shape": 19, "colour": 6}, 24, ("shape", "colour"))
+    names = name_prototypes(objects.assignment, objects.properties, {"shape": 19, "colour": 6}, 24)
+    named = evaluate_properties(objects.assignment, objects.properties, names)
     assert named["colour"].accuracy == 1.0
     assert named["shape"].accuracy < 0.5  # prototypes that are colours know no shape
     assert score_nearest(objects, objects)["colour"] == 1.0
@@ -152,10 +153,12 @@ def test_prototypes_are_named_on_validation_scenes_and_never_on_those_that_are_s
     method = experiment.method(preset).eval()
     fitted, test = FitResult(2, True, 1.0, "cpu", 1.0, []), Tetrominoes("test", 40)
 
-    def scores(validation: Tetrominoes) -> dict[str, float]:
-        return experiment.score(preset, method, ObjectSplits(Untouched(), validation, test), fitted).metrics
+    def scores(validation: Tetrominoes) -> tuple[dict[str, float], dict[str, dict[str, list[int]]]]:
+        return experiment.score(preset, method, ObjectSplits(Untouched(), validation, test), fitted)
 
-    right, misled = scores(Tetrominoes("validation", 60)), scores(Repainted("validation", 60))
+    (right, details), (misled, others) = scores(Tetrominoes("validation", 60)), scores(Repainted("validation", 60))
+    assert details["colour"]["of_prototype"] == [*range(6), *[-1] * 18]
+    assert others["colour"]["of_prototype"] == [1, 2, 3, 4, 5, 0, *[-1] * 18]
     for name in ("ari", "ari_background", "count", "found", "validation_ari"):
         assert right[name] == misled[name] == 1.0
     for name in ("colour", "colour_nearest"):

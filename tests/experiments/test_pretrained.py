@@ -27,7 +27,7 @@ def test_it_finds_and_names_digits() -> None:
     seen = detect_scenes(trained.model, scenes)
     scores = evaluate_detections(
         seen["xy"], seen["assignment"], seen["truth_xy"], seen["truth_class"],
-        prototypes=10, classes=10, image_size=80, box=20, found=seen["found"], mapping=trained.classes,
+        prototypes=10, classes=10, image_size=80, box=20, found=seen["found"], mapping=trained.names["digit"],
     )  # fmt: skip
     assert scores.localization > 0.99
     assert scores.both > 0.9

@@ -8,7 +8,6 @@ scored.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,7 +22,6 @@ from tusklite.experiments.tusk_recipe import new_tusk
 from tusklite.methods.tusk.model import TUSK, TUSKOutput
 from tusklite.methods.tusk.training import TUSKTraining
 from tusklite.metrics import (
-    PropertyScores,
     SegmentScores,
     evaluate_properties,
     evaluate_segments,
@@ -197,22 +195,6 @@ def of_keypoints(seen: ObjectsSeen, scores: SegmentScores) -> OfKeypoints:
     return OfKeypoints(seen.assignment[stands], seen.descriptors[stands], values)
 
 
-def score_properties(
-    labelled: OfKeypoints, scored: OfKeypoints, values: Mapping[str, int], prototypes: int, matched: Sequence[str]
-) -> dict[str, PropertyScores]:
-    """Name prototypes after the properties of labelled objects, and score others by those names.
-
-    Args:
-        labelled: of validation scenes.
-        scored: of test scenes.
-        values: by property how many values it has.
-        prototypes: M.
-        matched: the properties whose values make up the kinds of the bipartite figure.
-    """
-    names = name_prototypes(labelled.assignment, labelled.properties, values, prototypes, matched)
-    return evaluate_properties(scored.assignment, scored.properties, names)
-
-
 def score_nearest(labelled: OfKeypoints, scored: OfKeypoints) -> dict[str, float]:
     """What descriptors know, whatever prototypes do: share of objects with the nearest labelled one's value."""
     if not len(labelled.descriptors) or not len(scored.descriptors):
@@ -263,10 +245,12 @@ class ObjectDiscovery(Experiment[TUSKTraining, ObjectSplits]):
         metrics: dict[str, Any] = segments.as_dict() | {"validation_ari": before.ari}
         details: dict[str, Any] = {}
         prototypes = method.model.config.prototypes
-        for name, scores in score_properties(labelled, scored, values, prototypes, self.matched or (*values,)).items():
-            details[name] = scores.as_dict()
+        matched = self.matched or (*values,)
+        names = name_prototypes(labelled.assignment, labelled.properties, values, prototypes, matched)
+        for name, scores in evaluate_properties(scored.assignment, scored.properties, names).items():
+            details[name] = scores.as_dict() | {"of_prototype": names.majority[name].tolist()}
             metrics[name] = scores.accuracy
-            if name in (self.matched or values):
+            if name in matched:
                 metrics[f"{name}_bipartite"] = scores.bipartite
         metrics |= {f"{name}_nearest": share for name, share in score_nearest(labelled, scored).items()}
         metrics = {name: round(value, 5) for name, value in metrics.items()}

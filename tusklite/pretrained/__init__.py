@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,12 +22,13 @@ class Pretrained(NamedTuple):
 
     Attributes:
         model: ready to use.
-        classes: int64 `(M,)`, the class that each prototype was matched to on validation scenes.
+        names: by property (`"digit"`; of objects `"shape"`, `"colour"` and the like) int64 `(M,)`, the value that each
+            prototype was given on validation scenes; -1 for none.
         result: the record of its run, as under `results/`.
     """
 
     model: TUSK
-    classes: Tensor
+    names: dict[str, Tensor]
     result: dict[str, object]
 
 
@@ -53,10 +54,17 @@ def load_pretrained(name: str = "mnist-hard-lite", device: torch.device | str = 
 
     Example:
         >>> trained = load_pretrained()
-        >>> trained.model.config.keypoints, len(trained.classes), trained.result["preset"]
+        >>> trained.model.config.keypoints, len(trained.names["digit"]), trained.result["preset"]
         (9, 10, 'lite')
     """
     require_choice("name", name, pretrained_names())
     result = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     model = TUSK.load(FOLDER / f"{name}.safetensors", device)
-    return Pretrained(model, torch.tensor(result["details"]["mapping"]), result)
+    return Pretrained(model, _names(result["details"]), result)
+
+
+def _names(details: dict[str, Any]) -> dict[str, Tensor]:
+    """What prototypes are called, from the details of a result: of digits, or of an object's properties."""
+    if "mapping" in details:
+        return {"digit": torch.tensor(details["mapping"])}
+    return {name: torch.tensor(each["of_prototype"]) for name, each in details.items()}
