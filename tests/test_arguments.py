@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -11,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tusklite.arguments import (
+    looks_at_values,
     require_alike,
     require_flags,
     require_integer,
     require_number,
     require_seed,
     require_tensor,
+    values_known,
 )
 
 
@@ -124,3 +128,21 @@ def test_tensors_that_do_not_meet_are_named() -> None:
 def test_flags_are_bools_in_their_place(value: object, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=f"^{complaint}$"):
         require_flags("mask", value, (2,), torch.device("cpu"))
+
+
+def test_known_values_are_not_looked_at_and_types_and_shapes_are() -> None:
+    nowhere = torch.tensor([math.nan])
+    assert looks_at_values()
+    with values_known():
+        assert not looks_at_values()
+        assert require_tensor("x", nowhere, ("N",)) is nowhere
+        with pytest.raises(ValueError, match=r"x: shape \(1,\) was given"):
+            require_tensor("x", nowhere, (2,))
+        with values_known():
+            pass
+        assert not looks_at_values()
+    with pytest.raises(ValueError, match="x: NaN or infinite"):
+        require_tensor("x", nowhere, ("N",))
+    with contextlib.suppress(ZeroDivisionError), values_known():
+        _ = 1 / 0
+    assert looks_at_values()

@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+_VALUES_KNOWN: ContextVar[bool] = ContextVar("values known", default=False)
+
+
+@contextmanager
+def values_known() -> Iterator[None]:
+    """Inside, checks look at types and shapes alone, and at no value.
+
+    A look at a value makes the host wait until the device has computed it, a hundred times in a training step. Such a
+    step looks once at what it has made, and tells its parts so by this.
+
+    Example:
+        >>> with values_known():
+        ...     require_tensor("points", torch.tensor([torch.nan]), ("N",))
+        tensor([nan])
+    """
+    token = _VALUES_KNOWN.set(True)
+    try:
+        yield
+    finally:
+        _VALUES_KNOWN.reset(token)
+
+
+def looks_at_values() -> bool:
+    """Whether checks look at values here, or are told that these are known (see `values_known`).
+
+    Example:
+        >>> looks_at_values()
+        True
+    """
+    return not _VALUES_KNOWN.get()
 
 
 def require_tensor(name: str, value: object, shape: Sequence[int | str], finite: bool = True) -> Tensor:
@@ -18,7 +51,7 @@ def require_tensor(name: str, value: object, shape: Sequence[int | str], finite:
         value: what the caller gave.
         shape: one entry a dimension: an int must match exactly, a letter stands for any size of at least 1
             (the same letter twice must be the same size).
-        finite: also refuse NaN and infinity.
+        finite: also refuse NaN and infinity, where values are looked at (see `values_known`).
 
     Returns:
         The same tensor.
@@ -50,7 +83,8 @@ def require_tensor(name: str, value: object, shape: Sequence[int | str], finite:
             f"{name}: shape {tuple(value.shape)} was given; allowed is {allowed} with at least one of each"
         )
     # A finite sum has finite parts, and costs less to take than a look at each; only a sum that overflows needs that.
-    if finite and not torch.isfinite(value.detach().sum()) and not torch.isfinite(value.detach()).all():
+    looked_at = finite and looks_at_values()
+    if looked_at and not torch.isfinite(value.detach().sum()) and not torch.isfinite(value.detach()).all():
         raise ValueError(f"{name}: NaN or infinite values were given; allowed are finite numbers")
     return value
 

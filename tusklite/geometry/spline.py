@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tusklite.arguments import require_alike, require_choice, require_integer, require_number, require_tensor
+from tusklite.arguments import (
+    looks_at_values,
+    require_alike,
+    require_choice,
+    require_integer,
+    require_number,
+    require_tensor,
+)
 from tusklite.geometry.images import identity_grid
 from tusklite.geometry.inversion import invert
 from tusklite.geometry.kernel import radial, safe_log, solving_type, squared_distances
@@ -120,7 +127,12 @@ class ThinPlateSpline:
         return self.affine[:, None, 1:].mT + bent
 
     def invert_points(
-        self, points: Tensor, tolerance: float = 1e-7, steps: int = 50, on_failure: str = "raise"
+        self,
+        points: Tensor,
+        tolerance: float = 1e-7,
+        steps: int = 50,
+        on_failure: str = "raise",
+        surroundings: bool = True,
     ) -> Tensor:
         """Find where points of the original are seen in the warped image: v with g(v) = u, by damped Newton.
 
@@ -135,6 +147,7 @@ class ThinPlateSpline:
                 device without it (mps), in float32, and 1e-5 is the finest tolerance.
             steps: largest number of Newton steps from one start.
             on_failure: "raise", or "nan" to mark the points that were not found by NaN in the result.
+            surroundings: also search around the image, as far again, for what is not found in it.
 
         Returns:
             `(B, P, 2)` points v of the warped image, in the type of `points`.
@@ -152,7 +165,7 @@ class ThinPlateSpline:
         tolerance = require_number("tolerance", tolerance, open_low=True)
         steps = require_integer("steps", steps, low=1)
         require_choice("on_failure", on_failure, ("raise", "nan"))
-        return invert(self, points, tolerance, steps, on_failure)
+        return invert(self, points, tolerance, steps, on_failure, surroundings)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> ThinPlateSpline:
         """Return the same splines on another device, or in another floating-point type.
@@ -248,7 +261,8 @@ def solve_tps(source: Tensor, target: Tensor, regularization: float = 0.0) -> tu
     regularization = require_number("regularization", regularization)
     points = source.to(solving_type(source.device))
     squared = squared_distances(points, points)  # (B, N, N)
-    _require_spread(points.detach(), squared.detach())
+    if looks_at_values():
+        _require_spread(points.detach(), squared.detach())
     batch, count, _ = source.shape
     # scipy adds its smoothing to the diagonal of r^2 log r, which is U / 2: twice of it goes on that of U.
     bending = radial(squared) + 2 * regularization * torch.eye(count).to(points)
@@ -256,7 +270,8 @@ def solve_tps(source: Tensor, target: Tensor, regularization: float = 0.0) -> tu
     upper = torch.cat([bending, plane], dim=2)
     lower = torch.cat([plane.mT, plane.new_zeros(batch, 3, 3)], dim=2)
     wanted = torch.cat([target.to(points), plane.new_zeros(batch, 3, 2)], dim=1)
-    solution = torch.linalg.solve(torch.cat([upper, lower], dim=1), wanted)  # (B, N + 3, 2)
+    # Distinct points that are not on one line can be solved: nothing is left to be checked, so no host has to wait.
+    solution, _ = torch.linalg.solve_ex(torch.cat([upper, lower], dim=1), wanted)  # (B, N + 3, 2)
     # The first N equations say that the spline and 2 r w, the part that smoothing gives away, make up the target.
     reached = wanted[:, :count] - 2 * regularization * solution[:, :count]
     rounded = solution.to(source.dtype)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from tusklite.arguments import require_integer
+from tusklite.arguments import require_integer, values_known
 from tusklite.data.base import ImageSource
 from tusklite.methods.weights import KeypointModel
 
@@ -163,15 +163,16 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
         """
         generator = step_generator(self.seed, batch.step)
         try:
-            seen = self.see(batch, generator)
-            turns = self.other_turns(seen, batch.step, optimizers, generator)
-            terms = self.loss_terms(seen, batch.step)
-            total = total_of(getattr(self.options, name) * value for name, value in terms.items())
-            values = {name: value.detach() for name, value in (terms | turns).items()}
-            network_step(total, values, optimizers["network"], self.largest_gradient)
+            with values_known():  # what `see` makes is looked at there, and what comes of it before the network moves
+                seen = self.see(batch, generator)
+                turns = self.other_turns(seen, batch.step, optimizers, generator)
+                terms = self.loss_terms(seen, batch.step)
+                total = total_of(getattr(self.options, name) * value for name, value in terms.items())
+                values = {name: value.detach() for name, value in (terms | turns).items()}
+                network_step(total, values, optimizers["network"], self.largest_gradient)
+                return values | self.after_step(seen)
         except NonFiniteLoss as error:
             raise NonFiniteLoss(f"step {batch.step}: {error}") from None
-        return values | self.after_step(seen)
 
 
 AnyTraining = Method[Any, Any, Any]
@@ -200,15 +201,27 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + step) * 2_654_435_761 % 2**63)
 
 
-def require_finite_maps(what: str, maps: Tensor) -> Tensor:
-    """Return maps if all their values are finite.
+def require_finite_maps(maps: Mapping[str, Tensor]) -> None:
+    """Refuse maps that are not finite: by one look at all of them, since each look makes a GPU's host wait.
+
+    Args:
+        maps: each by the beginning of the message, up to its verb.
 
     Raises:
-        NonFiniteLoss: they are not; the message says `what`.
+        NonFiniteLoss: some are not; the message names the first of them.
+
+    Example:
+        >>> require_finite_maps({"the heatmap is": torch.ones(2), "the features are": torch.tensor([torch.nan])})
+        Traceback (most recent call last):
+        ...
+        tusklite.methods.base.NonFiniteLoss: the features are not finite
     """
-    if not torch.isfinite(maps).all():
-        raise NonFiniteLoss(f"{what} not finite")
-    return maps
+    # A finite sum has finite parts; only a sum that overflows, or is none, needs a look at each.
+    if torch.isfinite(total_of(each.detach().sum() for each in maps.values())):
+        return
+    for what, each in maps.items():
+        if not torch.isfinite(each).all():
+            raise NonFiniteLoss(f"{what} not finite")
 
 
 def total_of(terms: Iterable[Tensor]) -> Tensor:
@@ -236,18 +249,19 @@ def network_step(
     Raises:
         NonFiniteLoss: before anything of the network is changed.
     """
-    if not torch.isfinite(total):
-        bad = [name for name, value in terms.items() if not torch.isfinite(value)]
-        raise NonFiniteLoss(f"{', '.join(bad) or 'the sum'} is not finite")
     optimizer.zero_grad(set_to_none=True)
     total.backward()
-    # A finite loss can have a gradient that is not; after a step on it nothing would be left to go on from.
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     length = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if largest_gradient:
         torch.nn.utils.clip_grads_with_norm_(parameters, largest_gradient, length)
-    if not torch.isfinite(length):
-        raise NonFiniteLoss("the gradient is not finite")
+    # A finite loss can have a gradient that is not; after a step on it nothing would be left to go on from. One look
+    # at both.
+    if not torch.isfinite(total.detach() + length):
+        bad = [name for name, value in terms.items() if not torch.isfinite(value)]
+        if not bad and torch.isfinite(total):
+            raise NonFiniteLoss("the gradient is not finite")
+        raise NonFiniteLoss(f"{', '.join(bad) or 'the sum'} is not finite")
     optimizer.step()
 
 

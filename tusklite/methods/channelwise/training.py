@@ -60,7 +60,7 @@ class ChannelwiseTraining(Method[ChannelwiseDetector, ChannelwiseOptions, Channe
         views = torch.cat([images, warp_images(images, warp.grid(*images.shape[2:]))])
         with self.autocast(images.device):
             scores, features = self.model.encode(views)
-        require_finite_maps("the score maps are", scores)
+        require_finite_maps({"the score maps are": scores})
         points = self.model.read_points(scores, features)
         with self.autocast(images.device):
             decoded = self.model.decode(points.canvas)

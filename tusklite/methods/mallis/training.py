@@ -307,7 +307,7 @@ class MallisTraining(Method[MallisLandmarks, MallisOptions, Seen]):
         views, label = self.pointed_views(batch, rows, generator)
         with self.autocast(batch.images.device):
             logits, maps = self.model.points(views.images)
-        require_finite_maps("the heatmap is", logits)
+        require_finite_maps({"the heatmap is": logits})
         heatmap, descriptors = logits.float().sigmoid(), self.model.describe(maps.float(), views.xy)
         return SeenPoints(views, label, heatmap, descriptors)
 
@@ -316,7 +316,7 @@ class MallisTraining(Method[MallisLandmarks, MallisOptions, Seen]):
         views, label = self.pointed_views(batch, torch.arange(len(batch.images)), generator)
         with self.autocast(batch.images.device):
             maps = self.model.landmarks(views.images)
-        require_finite_maps("the landmarks' maps are", maps)
+        require_finite_maps({"the landmarks' maps are": maps})
         return SeenLandmarks(views, label, maps.float())
 
     def pointed_views(self, batch: Batch, rows: Tensor, generator: torch.Generator) -> tuple[PointedViews, Tensor]:

@@ -41,7 +41,8 @@ class SlotTraining(Method[SlotAttention, SlotOptions, tuple[Tensor, Tensor]]):
         noise = torch.randn(len(images), config.slots, config.slot_size, generator=generator).to(images.device)
         with self.autocast(images.device):
             features = self.model.encode(images)
-        slots, _ = self.model.attend(require_finite_maps("the features are", features.float()), noise)
+        require_finite_maps({"the features are": features})
+        slots, _ = self.model.attend(features.float(), noise)
         with self.autocast(images.device):
             pictures, logits = self.model.decode(slots, images.shape[2:])
         return images, (pictures.float() * logits.float().softmax(dim=1)[:, :, None]).sum(dim=1)

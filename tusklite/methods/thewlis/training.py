@@ -67,7 +67,7 @@ class ThewlisTraining(Method[FactorizedLandmarks, ThewlisOptions, SiameseMaps]):
         views = draw_views(batch.images, self.model.config.image_size, self.options, generator)
         with self.autocast(batch.images.device):
             scores = self.model.network(torch.cat([views.first, views.second]))
-        require_finite_maps("the score maps are", scores)
+        require_finite_maps({"the score maps are": scores})
         probs, warped_probs = spatial_softmax(scores.float()).chunk(2)
         return SiameseMaps(probs, warped_probs, views.warp)
 

@@ -58,9 +58,12 @@ class PositionRegression(nn.Module):
         self.moment.mul_(self.momentum).add_(terms.T @ descriptors / len(xy), alpha=1 - self.momentum)
         # A little ridge, in proportion to the sums, so that the first observations can be solved.
         ridge = 1e-5 * self.gram.diagonal().mean() * torch.eye(10, device=self.gram.device)
-        # Ten equations: solved in float64 on the CPU, since mps has none.
-        gram, moment = (self.gram + ridge).cpu().double(), self.moment.cpu().double()
-        self.coefficients.copy_(torch.linalg.solve(gram, moment))
+        gram, moment = self.gram + ridge, self.moment
+        if gram.device.type == "mps":  # which has no float64
+            gram, moment = gram.cpu(), moment.cpu()
+        # Ten equations that the ridge makes solvable: a check would make a GPU's host wait.
+        coefficients, _ = torch.linalg.solve_ex(gram.double(), moment.double())
+        self.coefficients.copy_(coefficients)
 
     def forward(self, xy: Tensor) -> Tensor:
         """Expected descriptor `(..., C)` at points `(..., 2)`."""

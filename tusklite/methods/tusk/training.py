@@ -24,6 +24,8 @@ from tusklite.ops.keypoints import Keypoints
 from tusklite.ops.partitions import choose_partition, group_means
 from tusklite.ops.prototypes import Prototypes, spherical_kmeans
 
+NEWTON_STEPS = 4  # of the inverse of a warp: of 20,000 points under each of WARPS, none took more than two
+
 __all__ = ["TUSKOptions", "TUSKTraining", "TwoViews"]
 
 
@@ -96,6 +98,12 @@ class Seen(NamedTuple):
         if self.drawing is None or self.drawing.paints is None:
             return torch.ones(len(self.clustered), dtype=torch.bool, device=self.clustered.device)
         return self.drawing.paints
+
+    @property
+    def clustered_part(self) -> Tensor:
+        """`(n, C)`: the descriptors of those that take part; all of them, without a look, where none is left out."""
+        left_out = self.drawing is not None and self.drawing.paints is not None
+        return self.clustered[self.taking_part] if left_out else self.clustered
 
 
 class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
@@ -212,7 +220,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         self, seen: Seen, step: int, optimizers: Optimizers, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The prototypes' turn comes before the network's, on the descriptors of the same forward pass."""
-        clustered = seen.clustered.detach()[seen.taking_part]
+        clustered = seen.clustered_part.detach()
         if not len(clustered):  # nothing was painted: there is nothing to follow
             return {}
         return self.prototype_steps(clustered, step, optimizers.get("prototypes"), generator)
@@ -221,7 +229,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         """Remember the descriptors, and count alarms (see `count_alarms`)."""
         if self.options.prototype_gradient:
             self.model.prototypes.project_to_sphere()
-        self.remember(seen.clustered.detach()[seen.taking_part])
+        self.remember(seen.clustered_part.detach())
         # Not the mixture's weights: smoothed, they hide the dead. These are even until prototypes take part.
         shares = self.model.prototypes.weights if self._won is None else self._won / self._won.sum()
         return count_alarms(seen.views.heatmap, seen.views.keypoints, shares)
@@ -230,20 +238,25 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         """Warp the images, encode both views at once, and read every keypoint in both where a term compares the two.
 
         Raises:
-            NonFiniteLoss: the heatmap is NaN.
+            NonFiniteLoss: the heatmap or the features are not finite.
         """
         batch = len(images)
         images, seen, warp = draw_views(images, self.options, generator)
         with self.autocast(images.device):
             heatmap, features = self.model.encode(seen)
-        heatmap, features = require_finite_maps("the heatmap is", heatmap.float()), features.float()
+        heatmap, features = heatmap.float(), features.float()
+        require_finite_maps({"the heatmap is": heatmap, "the features are": features})
         points = self.model.detect(heatmap)
         if not self.options.compares_descriptors:
             descriptors = self.model.describe(features, points.xy)
             return TwoViews(images, warp, heatmap, features, points, descriptors)
 
         xy = points.xy.detach()
-        elsewhere = torch.cat([warp.invert_points(xy[:batch], tolerance=1e-3, on_failure="nan"), warp(xy[batch:])])
+        # What the other view does not show is not compared, so it need not be found.
+        inverse = warp.invert_points(
+            xy[:batch], tolerance=1e-3, steps=NEWTON_STEPS, on_failure="nan", surroundings=False
+        )
+        elsewhere = torch.cat([inverse, warp(xy[batch:])])
         shown = (elsewhere.abs() < 1).all(dim=-1) & points.found  # False for NaN
         elsewhere = elsewhere.nan_to_num()
         other_features = features.roll(batch, dims=0)
@@ -323,16 +336,17 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
                 views.heatmap, views.keypoints.index, options.background_window
             )
         clustering = step >= self._cluster_from
-        if options.kmeans and clustering and taking_part.any():
+        part = seen.clustered_part
+        if options.kmeans and clustering and len(part):
             inverse_temperature = options.kmeans_inverse_temperature / descriptors.shape[1]
             terms["kmeans"] = losses.kmeans_softmin_loss(
-                descriptors[taking_part],
+                part,
                 model.prototypes.means if options.prototype_gradient else model.prototypes.means.detach(),
                 inverse_temperature=inverse_temperature,
                 squared=True,
             )
-        if clustering and taking_part.any():
-            terms |= self.terms_of_prototypes(descriptors[taking_part], step)
+        if clustering and len(part):
+            terms |= self.terms_of_prototypes(part, step)
         sets = [model.prototypes] if clustering and options.information_sets == "both" else []
         if self.over_prototypes is not None and step >= self._over_from:
             sets.append(self.over_prototypes)
