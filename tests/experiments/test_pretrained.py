@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from tusklite.data import MNISTHard
+from tusklite.data import MNISTHard, Tetrominoes
 from tusklite.experiments.mnist_hard import detect_scenes
+from tusklite.experiments.object_discovery import of_keypoints, score_segments, see_objects
 from tusklite.metrics import evaluate_detections
 from tusklite.places import results_folder
 from tusklite.pretrained import FOLDER, load_pretrained, pretrained_names
@@ -33,6 +34,18 @@ def test_it_finds_and_names_digits() -> None:
     assert scores.both > 0.9
 
 
+def test_it_finds_cuts_out_and_names_pieces() -> None:
+    trained = load_pretrained("tetrominoes-lite")
+    seen = see_objects(trained.model, Tetrominoes("test", 60))
+    scores = score_segments(seen)
+    assert scores.ari > 0.96
+    assert scores.count > 0.95
+    objects = of_keypoints(seen, scores)
+    for name in ("colour", "shape"):
+        said = trained.names[name][objects.assignment]
+        assert (said == objects.properties[name]).float().mean() > 0.95
+
+
 def test_another_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'mnist-hard-lite'$"):
+    with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'mnist-hard-lite', 'tetrominoes-lite'$"):
         load_pretrained("huge")

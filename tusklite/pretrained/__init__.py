@@ -37,7 +37,7 @@ def pretrained_names() -> list[str]:
 
     Example:
         >>> pretrained_names()
-        ['mnist-hard-lite']
+        ['mnist-hard-lite', 'tetrominoes-lite']
     """
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
@@ -56,6 +56,8 @@ def load_pretrained(name: str = "mnist-hard-lite", device: torch.device | str = 
         >>> trained = load_pretrained()
         >>> trained.model.config.keypoints, len(trained.names["digit"]), trained.result["preset"]
         (9, 10, 'lite')
+        >>> sorted(load_pretrained("tetrominoes-lite").names)
+        ['colour', 'shape']
     """
     require_choice("name", name, pretrained_names())
     result = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
