@@ -47,5 +47,7 @@ def test_it_finds_cuts_out_and_names_pieces() -> None:
 
 
 def test_another_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^name: 'huge' was given; allowed are 'mnist-hard-lite', 'tetrominoes-lite'$"):
+    with pytest.raises(
+        ValueError, match=r"^name: 'huge' was given; allowed are 'mnist-hard-lite', 'tetrominoes-lite'$"
+    ):
         load_pretrained("huge")

@@ -113,7 +113,7 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
 
     def optimizers(self) -> Optimizers:
         """Optimisers by name, made after the module is on its device; the rate of "network" follows the schedule."""
-        return {"network": torch.optim.Adam(self.parameters(), lr=self.options.learning_rate)}
+        return {"network": adam(self.parameters(), lr=self.options.learning_rate)}
 
     def identity(self) -> dict[str, object]:
         """All settings that a checkpoint of this training must share."""
@@ -263,6 +263,22 @@ def network_step(
             raise NonFiniteLoss("the gradient is not finite")
         raise NonFiniteLoss(f"{', '.join(bad) or 'the sum'} is not finite")
     optimizer.step()
+
+
+def adam(parameters: Iterable[nn.Parameter], **settings: Any) -> torch.optim.Adam:
+    """Adam for parameters that are where they will stay; on a GPU by one kernel for all of them.
+
+    Args:
+        parameters: of a network, or of prototypes.
+        settings: Adam's own, such as `lr`.
+
+    Example:
+        >>> adam([nn.Parameter(torch.zeros(1))], lr=0.1).param_groups[0]["lr"]
+        0.1
+    """
+    moved = list(parameters)
+    fused = True if all(each.device.type == "cuda" for each in moved) else None
+    return torch.optim.Adam(moved, fused=fused, **settings)
 
 
 class FrozenNetwork:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer, require_tensor
 from tusklite.nets.unet import MOST_CHANNELS, PADDING_MODES, as_literal
+from tusklite.nets.upsampling import upsample
 
 MOST_DEPTH = 8
 
@@ -114,7 +115,7 @@ class _Glass(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         low = self.up(self.below(self.down(F.max_pool2d(maps, 2))))
-        return self.beside(maps) + F.interpolate(low, size=maps.shape[-2:], mode="bilinear", align_corners=False)
+        return self.beside(maps) + upsample(low, (maps.shape[2], maps.shape[3]))
 
 
 class Hourglass(nn.Module):

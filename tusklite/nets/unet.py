@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tusklite.arguments import require_choice, require_integer
+from tusklite.nets.upsampling import upsample
 
 PADDING_MODES = ("zeros", "replicate")
 MOST_LEVELS = 8  # the last of which is 128 times smaller than the first
@@ -123,6 +124,6 @@ class UNet(nn.Module):
             x = block(x if level == 0 else F.max_pool2d(x, 2))
             skips.append(x)
         for block, skip in zip(self.up, skips[-2::-1], strict=True):
-            x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = upsample(x, (skip.shape[2], skip.shape[3]))
             x = block(torch.cat([skip, x], dim=1))
         return self.out(x)

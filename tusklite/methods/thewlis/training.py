@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tusklite import losses
 from tusklite.geometry import ThinPlateSpline
-from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, total_of
+from tusklite.methods.base import Batch, Method, Optimizers, adam, require_finite_maps, total_of
 from tusklite.methods.thewlis.model import FactorizedLandmarks
 from tusklite.methods.thewlis.options import ThewlisOptions
 from tusklite.methods.thewlis.views import draw_views
@@ -59,8 +59,8 @@ class ThewlisTraining(Method[FactorizedLandmarks, ThewlisOptions, SiameseMaps]):
     def optimizers(self) -> Optimizers:
         """One Adam, with the weight decay of eq. 9; made after the module is on its device."""
         options = self.options
-        adam = torch.optim.Adam(self.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-        return {"network": adam}
+        settings = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
+        return {"network": adam(self.parameters(), **settings)}
 
     def see(self, batch: Batch, generator: torch.Generator) -> SiameseMaps:
         """Two views of each image, and the same network's maps of both."""

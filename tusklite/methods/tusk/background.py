@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tusklite.nets.upsampling import upsample
 from tusklite.ops.surfaces import robust_surface
 
 BACKGROUNDS = ("none", "black", "surface", "learned")
@@ -37,7 +37,7 @@ class LearnedBackground(nn.Module):
     def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """Pictures `(B, image_channels, H, W)` in (0, 1) from features `(B, C, h, w)`."""
         coarse = self.picture(features.mean(dim=(2, 3)))
-        return F.interpolate(coarse, size, mode="bilinear", align_corners=False).sigmoid()
+        return upsample(coarse, size).sigmoid()
 
 
 class BackgroundLayer(nn.Module):

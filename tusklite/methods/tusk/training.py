@@ -12,7 +12,7 @@ from tusklite import losses
 from tusklite.arguments import require_integer
 from tusklite.data.base import ImageSource
 from tusklite.geometry import ThinPlateSpline
-from tusklite.methods.base import Batch, Method, Optimizers, require_finite_maps, step_generator, total_of
+from tusklite.methods.base import Batch, Method, Optimizers, adam, require_finite_maps, step_generator, total_of
 from tusklite.methods.tusk.alarms import count_alarms
 from tusklite.methods.tusk.model import TUSK
 from tusklite.methods.tusk.options import TUSKOptions
@@ -171,8 +171,8 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
         theirs = {id(parameter) for parameter in prototypes}
         network = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
         return {
-            "network": torch.optim.Adam(network, lr=self.options.learning_rate),
-            "prototypes": torch.optim.Adam(prototypes, lr=self.options.prototype_learning_rate, betas=(0.5, 0.999)),
+            "network": adam(network, lr=self.options.learning_rate),
+            "prototypes": adam(prototypes, lr=self.options.prototype_learning_rate, betas=(0.5, 0.999)),
         }
 
     def before_step(self, step: int, data: ImageSource) -> dict[str, object]:
