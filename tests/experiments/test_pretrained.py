@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tusklite.data import MNISTHard, Tetrominoes
+from tusklite.data import ClevrLike, MNISTHard, Tetrominoes
+from tusklite.data.resized_scenes import at_size
 from tusklite.experiments.mnist_hard import detect_scenes
 from tusklite.experiments.object_discovery import of_keypoints, score_segments, see_objects
 from tusklite.metrics import evaluate_detections
@@ -46,8 +47,18 @@ def test_it_finds_cuts_out_and_names_pieces() -> None:
         assert (said == objects.properties[name]).float().mean() > 0.95
 
 
+def test_it_finds_solids_and_names_their_colours() -> None:
+    trained = load_pretrained("clevr6-lite")
+    seen = see_objects(trained.model, at_size(ClevrLike("test", 30), 56))
+    scores = score_segments(seen)
+    assert scores.ari > 0.85
+    objects = of_keypoints(seen, scores)
+    said = trained.names["colour"][objects.assignment]
+    assert (said == objects.properties["colour"]).float().mean() > 0.6
+
+
 def test_another_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match=r"^name: 'huge' was given; allowed are 'mnist-hard-lite', 'tetrominoes-lite'$"
+        ValueError, match=r"^name: 'huge' was given; allowed are 'clevr6-lite', 'mnist-hard-lite', 'tetrominoes-lite'$"
     ):
         load_pretrained("huge")

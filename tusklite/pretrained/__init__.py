@@ -37,7 +37,7 @@ def pretrained_names() -> list[str]:
 
     Example:
         >>> pretrained_names()
-        ['mnist-hard-lite', 'tetrominoes-lite']
+        ['clevr6-lite', 'mnist-hard-lite', 'tetrominoes-lite']
     """
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
