@@ -27,6 +27,7 @@ import test_start_here_checks
 import test_tetrominoes_checks
 import test_thin_plate_splines_checks
 import test_when_one_channel_is_not_enough_checks
+import test_your_own_images_checks
 import torch
 
 from tusklite.course.verdict import go_on_with
@@ -49,6 +50,7 @@ LESSONS = (
     test_mnist_hard_checks,
     test_tetrominoes_checks,
     test_clevr6_checks,
+    test_your_own_images_checks,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]
 EACH_CHECK = pytest.mark.parametrize(("lesson", "check", "name"), CHECKS, ids=[name for _, _, name in CHECKS])

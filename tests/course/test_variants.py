@@ -28,6 +28,7 @@ FIXED = {
     "hold_border",
     "neat_loss",
     "share_by_luck",
+    "shown_size",
     "temperature_for_share",
     "to_coordinates",
     "train_for",

@@ -23,6 +23,7 @@ __all__ = [
     "tetrominoes",
     "thin_plate_splines",
     "when_one_channel_is_not_enough",
+    "your_own_images",
 ]
 
 libraries.require_libraries()
