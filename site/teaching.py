@@ -175,7 +175,7 @@ def syllabi_page() -> str:
     lines = [
         "# Syllabi",
         "",
-        f"For lessons 00 to 15 and 21. {MADE}",
+        f"For lessons 00 to 15, 18, 19 and 21. {MADE}",
         "",
         "## What a lesson takes",
         "",

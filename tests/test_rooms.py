@@ -103,6 +103,7 @@ KEPT = {
     "ChannelwiseTraining": "a published method like the others, of which no experiment is made",
     "load_pretrained": "how whoever installs the package gets its trained models",
     "read_clevr_pictures": "a data set like the others, of single scenes",
+    "recall_of_truth": "the other half of `repeatability`, for whoever compares starting points",
     "read_results": "how whoever installs the package reads the recorded results",
 }
 CITATION = re.compile(r"\(([A-Z][^()]*; )?[A-Z][^()]* (19|20)\d\d[,)]")

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tusklite.course.factorized_landmarks import siamese_drawing
 from tusklite.course.figures import tusk_drawing
+from tusklite.course.self_training import rounds_drawing
 
 PARTS = {
     tusk_drawing: [
@@ -23,6 +24,7 @@ PARTS = {
         "decoder",
         "prototypes",
     ],
+    rounds_drawing: ["one map", "descriptors", "k-means", "once an image", "pseudo truth", "eq. 2", "squared error"],
     siamese_drawing: ["eq. 6", "eq. 8", "same weights", "K maps", "g₁", "g₂", "landmarks"],
 }
 

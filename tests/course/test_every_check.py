@@ -14,12 +14,14 @@ import pytest
 import test_alternating_training_checks
 import test_clevr6_checks
 import test_clusters_without_labels_checks
+import test_correspondence_to_landmarks_checks
 import test_diversity_checks
 import test_equivariance_checks
 import test_factorized_landmarks_checks
 import test_landmarks_on_faces_checks
 import test_mnist_hard_checks
 import test_prototypes_and_softmin_checks
+import test_self_training_checks
 import test_single_heatmap_checks
 import test_sliced_wasserstein_checks
 import test_sparse_autoencoder_checks
@@ -50,6 +52,8 @@ LESSONS = (
     test_mnist_hard_checks,
     test_tetrominoes_checks,
     test_clevr6_checks,
+    test_self_training_checks,
+    test_correspondence_to_landmarks_checks,
     test_your_own_images_checks,
 )
 CHECKS = [(lesson, check, name) for lesson in LESSONS for check, name in lesson.EXERCISES.items()]

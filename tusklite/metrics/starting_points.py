@@ -25,7 +25,7 @@ class ShareAndControl(NamedTuple):
 def repeatability(
     expected: Tensor, again: Tensor, tolerance: float, found: Tensor | None = None, again_found: Tensor | None = None
 ) -> ShareAndControl:
-    """Of the points that a known warp still shows, the share found again near where it takes them.
+    """Of the points that a known warp still shows, the share found again (Schmid, Mohr and Bauckhage 2000).
 
     Args:
         expected: `(S, K, 2)` points of images, taken to where the warp shows them.
