@@ -180,7 +180,6 @@ ANSWERS = {
         "the entries lose the threshold": lambda matrix, t: matrix.sign() * (matrix.abs() - t).clamp_min(0),
         "lessened in proportion": singular(lambda values, t: values * (1 - t / values[0])),
         "comes back positive": singular(lambda values, t: (values - t).abs()),
-        "this is what is taken off": lambda matrix, t: matrix - shrink(matrix, t),
         "these are singular values": lambda matrix, t: torch.linalg.svdvals(matrix),
         "you called `complete_matrix`": lambda matrix, t: complete_matrix(matrix),
         r"should have shape \(9, 6\)": lambda matrix, t: shrink(matrix, t).T,

@@ -166,10 +166,10 @@ def check_join_detectors(join_detectors: Callable[[Tensor, Tensor, float], Tenso
 
     Example:
         >>> check_join_detectors(lambda together, size, share: torch.arange(len(size)))
-        ✘ wrong: share 0.7: nobody joins anybody in yours
+        ✘ wrong: share 0.75: nobody joins anybody in yours
     """
     join_detectors = without(join_detectors, {merge_detectors: "it is the package's answer; go through them by size"})
-    for share, seed in ((0.7, 54), (0.5, 9), (0.7, 10), (0.6, 11)):
+    for share, seed in ((0.75, 88), (0.5, 9), (0.75, 10), (0.625, 11)):
         together, size = _tables(seed, share)
         where = f"share {share:g}"
         result = answer(join_detectors, together, size, share)
@@ -239,9 +239,12 @@ def _joined(
 
 
 def _tables(seed: int, share: float) -> tuple[Tensor, Tensor]:
-    """How often each two of twelve detectors fire together, and the sizes of their clusters, all different."""
+    """How often each two of twelve detectors fire together, and the sizes of their clusters, all different.
+
+    Whoever fires does so in a multiple of eight images, of which the shares are whole numbers.
+    """
     generator = drawn(seed)
-    alone = 10 * torch.randint(2, 12, (12,), generator=generator)
+    alone = 8 * torch.randint(2, 12, (12,), generator=generator)
     smaller = torch.minimum(alone[:, None], alone)
     part = torch.rand(12, 12, generator=generator).sqrt()
     part = torch.where(torch.rand(12, 12, generator=generator) < 0.35, part, 0.2 * part).triu(1)
@@ -298,7 +301,6 @@ def check_shrink(shrink: Callable[[Tensor, float], Tensor]) -> None:
              "singular values are to"),
             (made(values * (1 - threshold / values[0])), "every singular value is lessened in proportion"),
             (made((values - threshold).abs()), "what falls below 0 comes back positive in yours; it is to be 0"),
-            (signs - made(less), "this is what is taken off; what is left is asked"),
         ]  # fmt: skip
         compare(found, made(less), mistakes, where, 1e-3, ("row", "column"))
 
