@@ -87,6 +87,7 @@ def test_groups_of_several_joints_are_named():
 
 def test_mean_places_put_detectors_together_that_never_fire_together():
     xy = torch.tensor([[[-0.5, 0.0], [0.5, 0.0]], [[0.5, 0.0], [-0.5, 0.0]]])
+    LESSON["size"] = torch.tensor([7, 5])
     group = LESSON["by_mean_places"](xy, torch.ones(2, 2, dtype=torch.bool), 0.1)
     assert group.tolist() == [0, 0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tusklite.course.figures import PALETTE, LessonFigure, image_rows, panel_grid, styled, to_array
@@ -64,7 +65,7 @@ def overlap_table(together: Tensor, group: Tensor, share: float) -> LessonFigure
     """
     order = group.argsort(stable=True)
     alone = together.diagonal()
-    shares = (together / np.maximum(1, to_array(alone)[:, None].clip(max=to_array(alone)[None])))[order][:, order]
+    shares = (together / torch.minimum(alone[:, None], alone).clamp_min(1))[order][:, order]
     figure = panel_grid(1, width=4.2, height=3.6)
     (panel,) = figure.axes
     shown = panel.imshow(to_array(shares), cmap="Blues", vmin=0, vmax=1)
