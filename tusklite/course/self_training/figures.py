@@ -79,6 +79,7 @@ def points_beside_truth(
         The figure, a row of panels a name. Crosses are the true points.
 
     Example:
+        >>> import torch
         >>> points = PointSets(torch.zeros(2, 3, 2), torch.ones(2, 3, dtype=torch.bool))
         >>> figure = points_beside_truth(torch.zeros(2, 3, 8, 8), {"all": points}, torch.zeros(2, 1, 2), near=0.1)
         >>> len(figure.axes)
