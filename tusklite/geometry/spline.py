@@ -165,6 +165,8 @@ class ThinPlateSpline:
         tolerance = require_number("tolerance", tolerance, open_low=True)
         steps = require_integer("steps", steps, low=1)
         require_choice("on_failure", on_failure, ("raise", "nan"))
+        if not isinstance(surroundings, bool):
+            raise TypeError(f"surroundings: {surroundings!r} was given; allowed are True and False")
         return invert(self, points, tolerance, steps, on_failure, surroundings)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> ThinPlateSpline:

@@ -13,8 +13,8 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Interpolate maps bilinearly to another size (`align_corners=False`).
 
     In lower precision by products: the kernel's way back in bfloat16, where pixels are added up in any order, took a
-    third of a whole `full` step on an H200. In single precision by the kernel, so that runs
-    on a CPU keep their bits.
+    third of a whole `full` step on an H200. In single precision by the kernel: the rounding of products would decide
+    which of equal values on a flat map is the largest.
 
     Args:
         maps: `(B, C, h, w)`.

@@ -24,7 +24,7 @@ from tusklite.ops.keypoints import Keypoints
 from tusklite.ops.partitions import choose_partition, group_means
 from tusklite.ops.prototypes import Prototypes, spherical_kmeans
 
-NEWTON_STEPS = 4  # of the inverse of a warp: of 20,000 points under each of WARPS, none took more than two
+NEWTON_STEPS = 4  # of the inverse of a warp: of 1,800 points under each of WARPS, none took more than two
 
 __all__ = ["TUSKOptions", "TUSKTraining", "TwoViews"]
 
