@@ -103,12 +103,12 @@ PRESETS: tuple[Preset[TUSKConfig, TUSKOptions, TetrominoScenes], ...] = (
 
 SHAPE, COLOUR = Metric("shape", "shape"), Metric("colour", "colour")
 
-# A lite run with one of its settings changed, and nothing else, for 1,000 steps. What needs another setting with it is
+# A lite run with one of its settings changed, and nothing else, for 500 steps. What needs another setting with it is
 # named with it: candidates are chosen before a background.
 DEPARTURES = Departures(
     preset="lite",
     source="drawn",
-    short_run={"schedule.steps": 1000},
+    short_run={"schedule.steps": 500},
     metrics=(ARI, COLOUR, SHAPE, COUNT),
     paired=ARI,
     rows={
