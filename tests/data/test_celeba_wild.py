@@ -114,7 +114,7 @@ def test_missing_damaged_and_exchanged_pictures_are_named(wild: Path) -> None:
         faces.scenes([0])
     (pictures / CELEBA_NAMES[3]).write_bytes(b"no picture")
     os.utime(pictures, ns=(10**18, 10**18))  # a folder of another time is read anew
-    with pytest.raises(ValueError, match=r"000004\.jpg: not a picture that can be read, or damaged"):
+    with pytest.raises(ValueError, match=r"000004\.jpg: not a picture that can be read$"):
         load_faces("celeba-wild", wild)
     (pictures / CELEBA_NAMES[3]).unlink()
     with pytest.raises(ValueError, match=r"names 000004\.jpg, which is not in"):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from tusklite.data.pictures import read_picture
+from tusklite.data.pictures import UnreadablePicture, read_picture
 from tusklite.data.stored_files import files_below, stamps
 
 
@@ -116,6 +116,15 @@ def test_a_picture_without_transparency_is_as_pillow_converts_it(mode: str) -> N
     file.seek(0)
     square, _ = read_picture(file, "a", image_size=16)
     np.testing.assert_array_equal(square.transpose(1, 2, 0), expected)
+
+
+def test_what_is_no_picture_is_named_and_nothing_else_is(tmp_path: Path) -> None:
+    path = tmp_path / "letter.png"
+    path.write_bytes(b"Dear reader")
+    for file in (path, io.BytesIO(b"Dear reader")):
+        with pytest.raises(UnreadablePicture, match=r"^letter\.png: not a picture that can be read$") as caught:
+            read_picture(file, "letter.png", image_size=16)
+        assert caught.value.kind == "no picture"
 
 
 @pytest.mark.parametrize("mode", ["F", "I"])

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tusklite.arguments import require_tensor
 from tusklite.data.clevr_layout import EYE, HEIGHT, LAMP_JITTER, LAMPS, PROPERTIES, WHOLE, WIDTH, Layout
+from tusklite.data.pictures import opened_picture
 from tusklite.data.ray_casting import cast_images, cast_segments, ground_points
 from tusklite.data.ray_shading import EVEN, GROUND, Lamps, coloured, decode_srgb, light_of_lamps
 from tusklite.files import read_json
@@ -110,13 +111,8 @@ def compare_renders(folder: str | os.PathLike[str]) -> list[Comparison]:
 
 
 def _whole_picture(path: Path) -> Tensor:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as stored:
-            values = np.asarray(stored.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as reason:  # SyntaxError: what Pillow calls a broken PNG
-        raise ValueError(f"{path}: not a picture that can be read, or damaged ({reason})") from reason
+    with opened_picture(path, str(path)) as stored:
+        values = np.asarray(stored.convert("RGB"))
     if values.shape[:2] != (HEIGHT, WIDTH):
         raise ValueError(f"{path}: {values.shape[1]} x {values.shape[0]} pixels; allowed are {WIDTH} x {HEIGHT}")
     return torch.from_numpy(values.transpose(2, 0, 1).astype(np.float32) / 255)

@@ -11,6 +11,7 @@ import torch
 
 from tusklite.arguments import require_integer
 from tusklite.data.object_scenes import ObjectScenes
+from tusklite.data.pictures import opened_picture
 from tusklite.data.stored_files import names_in
 from tusklite.places import data_folder
 
@@ -147,13 +148,8 @@ def read_clevr_pictures(root: str | os.PathLike[str] | None = None, image_size: 
 
 def _read_png(path: Path, mode: str) -> np.ndarray:
     """A picture of 320 x 240 pixels in one of Pillow's modes."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as stored:
-            values = np.asarray(stored.convert(mode))
-    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
-        raise ValueError(f"{path}: not a picture that can be read, or damaged ({reason})") from reason
+    with opened_picture(path, str(path)) as stored:
+        values = np.asarray(stored.convert(mode))
     if values.shape[:2] != (HEIGHT, WIDTH):
         raise ValueError(f"{path}: {values.shape[1]} x {values.shape[0]} pixels; allowed is {WIDTH} x {HEIGHT}")
     return values

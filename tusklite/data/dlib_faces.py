@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tusklite.data.pictures import opened_picture
 from tusklite.data.stored_files import read_bytes
 from tusklite.places import data_folder
 
@@ -100,16 +101,8 @@ def _faces_of(path: Path) -> list[tuple[str, list[tuple[float, float]]]]:
 
 
 def _photograph(folder: Path, file: str, points: Tensor) -> FacesPhotograph:
-    try:
-        from PIL import Image
-    except ImportError as missing:
-        raise ImportError(f"{file}: pictures are read with Pillow; install it with `pip install pillow`") from missing
-
-    try:
-        with Image.open(folder / file) as stored:
-            pixels = np.array(stored.convert("RGB"))
-    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
-        raise ValueError(f"{folder / file}: not a picture that can be read, or damaged ({reason})") from reason
+    with opened_picture(folder / file, str(folder / file)) as stored:
+        pixels = np.array(stored.convert("RGB"))
     height, width = pixels.shape[:2]
     middles = points.mean(dim=1)
     if ((middles < 0) | (middles > torch.tensor([width, height]))).any():

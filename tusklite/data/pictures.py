@@ -112,9 +112,10 @@ def opened_picture(file: Path | BinaryIO, name: str) -> Iterator[Any]:
         said = f"{name}: more than {most:,} pixels; allowed are fewer, so make it smaller first"
         raise UnreadablePicture(said, "too large") from reason
     except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
-        kind = "no picture" if isinstance(reason, UnidentifiedImageError) else "damaged"
-        said = f"{name}: not a picture that can be read, or damaged ({reason})"
-        raise UnreadablePicture(said, kind) from reason
+        said = f"{name}: not a picture that can be read"
+        if isinstance(reason, UnidentifiedImageError):  # which names the open file, as Python shows it, and no more
+            raise UnreadablePicture(said, "no picture") from reason
+        raise UnreadablePicture(f"{said}, or damaged ({reason})", "damaged") from reason
 
 
 def in_colour(stored: Any) -> Any:
@@ -142,19 +143,10 @@ def picture_size(path: Path) -> tuple[int, int]:
     """The (width, height) of a stored picture, in pixels, read off the head of its file alone.
 
     Raises:
-        ValueError: not a picture that Pillow can read; the message names it.
-        ImportError: Pillow is not installed.
+        UnreadablePicture, ImportError: as `read_picture`.
     """
-    try:
-        from PIL import Image
-    except ImportError as missing:
-        raise ImportError(f"{path}: pictures are read with Pillow; install it with `pip install pillow`") from missing
-
-    try:
-        with Image.open(path) as stored:
-            return stored.size
-    except Exception as reason:  # Pillow's many readers raise whatever a damaged file leads them to
-        raise ValueError(f"{path}: not a picture that can be read, or damaged ({reason})") from reason
+    with opened_picture(path, str(path)) as stored:
+        return stored.size
 
 
 def centre_square(width: int, height: int) -> tuple[int, int, int]:
