@@ -454,6 +454,15 @@ def test_what_means_a_place_of_the_picture_does_not_follow() -> None:
     assert shares[0] > 0.95
     assert shares[2] < 0.5
     assert shares[1] == shares[3] == 0
+    assert shares.shape == (4,)
+
+
+def test_of_no_detector_that_is_left_none_follows() -> None:
+    method = a_training()
+    method.model.kept.fill_(False)
+    nothing = PointSets(torch.zeros(60, 1, 2), torch.zeros(60, 1, dtype=torch.bool))
+    source = StartingImages(MadeUpImages(torch.zeros(60, 3, 32, 32)), nothing, {})
+    assert not follows_views(method, source, torch.arange(60), seeded()).any()
 
 
 # --- runs --------------------------------------------------------------------------------------------------

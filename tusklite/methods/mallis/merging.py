@@ -132,6 +132,8 @@ def follows_views(method: MallisTraining, data: ImageSource, rows: Tensor, gener
         float64 `(M,)`; 0 for a detector that is not left.
     """
     model, shares = method.model, torch.zeros(method.model.config.clusters, dtype=torch.float64)
+    if not model.kept.any():
+        return shares
     farther = replace(method.options, shift=max(method.options.shift, FOLLOWED_SHIFT))
     found: list[list[Tensor]] = []
     for some in rows.split(TOGETHER):
