@@ -148,6 +148,7 @@ DEPARTURES = Departures(
         "sixteen groups": ({"model.groups": 16}, "with one channel a group, magnitudes are lost"),
         "zero padding": ({"model.padding_mode": "zeros"}, "as published"),
         "no standardised descriptors": ({"model.standardize": False}, "as published"),
+        "a small window": ({"model.candidate_window": 3}, "a thing beside a larger one is a candidate, too"),
         "twice the prototypes": ({"model.prototypes": 96}, "material doubles the kinds"),
         "no information of views": ({"training.information": 0.0}, "two views of an object are one kind"),
         "all keypoints clustered": (
