@@ -128,7 +128,8 @@ class TUSK(KeypointModel):
     def painted(self, descriptors: Tensor, xy: Tensor) -> Tensor:
         """What is spread around points `(B, K, 2)` for descriptors `(B, K, C)`: those, or the codes of their kinds."""
         if self.codes is not None:
-            descriptors = self.codes(self.prototypes, self.clustering_space(descriptors, xy))
+            codes = self.codes(self.prototypes, self.clustering_space(descriptors, xy))
+            descriptors = codes.to(descriptors.dtype)  # of lower precision under autocast
         return descriptors * peak_scale(self.config.splat_sigma) if self.config.splat_peak else descriptors
 
     def decode(
@@ -193,9 +194,11 @@ class TUSK(KeypointModel):
         return self._drawn(separate_splats(xy, score, descriptors, height, width, sigma))
 
     def _drawn(self, canvases: Tensor) -> Tensor:
-        """Canvases `(B, K, C, h, w)`, each decoded alone: `(B, K, channels + 1, h stem, w stem)`."""
+        """Canvases `(B, K, C, h, w)`, each decoded alone: `(B, K, channels + 1, h stem, w stem)`, of their type."""
         decoded = F.pixel_shuffle(self.decoder(canvases.flatten(0, 1)), self.config.stem)
-        decoded = decoded.unflatten(0, canvases.shape[:2])
+        # Under autocast the network is of lower precision, but not what is blended: the logit of an image of
+        # eight bits could not tell its brightest pixels apart.
+        decoded = decoded.unflatten(0, canvases.shape[:2]).to(canvases.dtype)
         if self.config.decoder_output == "linear":
             return decoded
         return torch.cat([decoded[:, :, :-1].sigmoid(), decoded[:, :, -1:]], dim=2)

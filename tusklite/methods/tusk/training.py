@@ -428,7 +428,7 @@ class TUSKTraining(Method[TUSK, TUSKOptions, Seen]):
             return Drawing(images, decoded)
         with self.autocast(images.device):
             layers = self.model.layers(xy, score, descriptors, size)
-        blended, masks = alpha_blend(layers.float(), background)
+        blended, masks = alpha_blend(layers, background)
         paints = torch.zeros_like(points.found)
         paints[chosen] = masks.detach().sum(dim=(2, 3)) > self.options.least_paint
         return Drawing(images, self.model.to_decoded(blended), (paints & points.found).flatten())
