@@ -240,10 +240,13 @@ def test_lower_precision_is_for_what_asks_for_it() -> None:
 
 def test_compiling_is_for_the_networks_that_a_method_names(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
-    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    monkeypatch.setattr(nn.Module, "compile", lambda self, options: compiled.append((self, options)))
     method = a_line()
     method.compile_networks()
-    assert compiled == [method.model.linear]
+    assert compiled == [(method.model.linear, {"layout_optimization": False})]
+    compiled.clear()
+    method.to("meta").compile_networks()
+    assert compiled == [(method.model.linear, None)]
 
 
 def test_a_method_without_its_three_functions_is_none() -> None:

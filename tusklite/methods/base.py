@@ -141,7 +141,10 @@ class Method(nn.Module, ABC, Generic[Model, Options, Seen]):
     def compile_networks(self) -> None:
         """Compile the networks, where the time goes."""
         for network in self.networks():
-            network.compile()
+            on_cpu = next(network.parameters()).device.type == "cpu"
+            # There the compiler would have convolutions in channels-last, take the gradient of replicate padding to
+            # come in another order than the kernel gives it, and stop (torch 2.15).
+            network.compile(options={"layout_optimization": False} if on_cpu else None)
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """Lower precision for the networks where it was asked for; everything else stays in float32."""
