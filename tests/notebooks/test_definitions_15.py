@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lesson_definitions import definitions
+from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import jaccard_score
 
@@ -166,3 +167,15 @@ def test_competing_slots_find_two_clouds_of_points():
     table = torch.zeros(2, 2).index_put_((winner, torch.arange(20) // 10), torch.ones(()), accumulate=True)
     rows, columns = linear_sum_assignment(table, maximize=True)
     assert table[rows, columns].sum() == 20
+
+
+def test_who_spills_evenly_draws_as_much_outside_as_behind():
+    part = torch.zeros(40, 40, dtype=torch.bool)
+    part[10:30, 10:20] = True
+    outline = part.clone()
+    outline[10:30, 20:26] = True
+    spilt = torch.from_numpy(ndimage.distance_transform_edt(~part.numpy()).round() <= 3)
+    behind = int((spilt & outline & ~part).sum())
+    assert LESSON["drawn_as_far"](spilt, outline, part) == pytest.approx(behind) == 60
+    assert LESSON["drawn_as_far"](outline, outline, part) == 0
+    assert LESSON["drawn_as_far"](torch.ones_like(part), outline, part) == pytest.approx(120)
