@@ -216,7 +216,7 @@ def test_nan_stops_the_training_before_a_weight_moves():
 
 def test_compiling_names_both_networks(monkeypatch):
     compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, options: compiled.append(self))
     training = a_training()
     training.compile_networks()
     assert compiled == [training.model.encoder, training.model.decoder]
